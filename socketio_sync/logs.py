@@ -1,0 +1,74 @@
+"""Logging: scopes switched on from the environment, and repeats that are counted instead of repeated.
+
+``SOCKETIO_SYNC_DEBUG=engine,server.namespace`` (or ``*``) shows the DEBUG lines of those modules on
+standard error. Without it the library installs no handler and sets no level.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+
+ROOT = "socketio_sync"
+DEBUG_VARIABLE = "SOCKETIO_SYNC_DEBUG"
+CUT = 200
+
+
+def configure(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Switch on the scopes that the environment names; return their loggers' names.
+
+    Called once, when the package is imported. A scope is a module below the package
+    (``engine.socket``), or a package with all below it (``engine``).
+    """
+    root = logging.getLogger(ROOT)
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+    scopes = [scope.strip() for scope in environ.get(DEBUG_VARIABLE, "").split(",") if scope.strip()]
+    if not scopes:
+        return []
+    names = [ROOT if scope == "*" else f"{ROOT}.{scope.removeprefix(ROOT + '.')}" for scope in scopes]
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root.addHandler(handler)
+    for name in names:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    return names
+
+
+def shown(payload: object) -> str:
+    """Return a payload as a log line may show it: escaped, and cut at 200 characters."""
+    text = ascii(payload)
+    return text if len(text) <= CUT else f"{text[:CUT]}... ({len(text)} characters)"
+
+
+class Throttle:
+    """Logs the repeats of a problem as a count: at most ``burst`` lines a second for each reason.
+
+    May be used from any greenlet or thread; a race can cost a line, never an error.
+    """
+
+    def __init__(self, logger: logging.Logger, *, burst: int = 10) -> None:
+        """Log to ``logger``."""
+        self._logger = logger
+        self._burst = burst
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def warning(self, reason: str, message: str, *args: object) -> None:
+        """Log a WARNING, unless ``reason`` was logged too often within this second.
+
+        What was left out is named, as a count, in the first line of a later second.
+        """
+        second = int(time.monotonic())
+        at, count = self._seen.get(reason, (second, 0))
+        if at == second:
+            self._seen[reason] = (second, count + 1)
+            if count >= self._burst:
+                return
+            left_out = 0
+        else:
+            self._seen[reason] = (second, 1)
+            left_out = max(0, count - self._burst)
+        suffix = f" ({left_out} more of this kind left out)" if left_out else ""
+        self._logger.warning(message + "%s", *args, suffix)

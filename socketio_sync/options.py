@@ -1,0 +1,136 @@
+"""Every option, its default, and where the default comes from. An unknown name is a TypeError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from socketio_sync.types import Environ
+
+Origins: TypeAlias = "str | re.Pattern[str] | Iterable[str | re.Pattern[str]] | Callable[[str, Environ], bool] | None"
+
+TRANSPORTS = ("polling", "websocket")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineOptions:
+    """Options of the Engine.IO server. Times are in seconds, sizes in bytes.
+
+    Attributes:
+        path: Where the server answers; requests to it and below it are its own.
+        transports: Which transports are served.
+        allow_upgrades: Whether polling clients are invited to move to WebSocket.
+        allow_eio3: Whether clients of revision 3 (JavaScript 1.x and 2.x) are served.
+        jsonp: Whether polling through script tags (very old browsers) is served.
+        ping_interval: Time from one heartbeat's end to the next one's start.
+        ping_timeout: How long an answer to a heartbeat may take.
+        upgrade_timeout: How long a probing WebSocket may take to complete its upgrade.
+        close_timeout: How long a closed WebSocket waits for the peer's close frame.
+        write_stall_timeout: How long a peer may take nothing of what is queued for it.
+        max_http_buffer_size: Longest request body, and longest WebSocket message.
+        max_packets_per_payload: Most packets in one request body.
+        max_fragments: Most fragments of one WebSocket message.
+        max_outbound_bytes: Most bytes queued for one client; at the limit it is disconnected
+            ("slow consumer"). A single message may always exceed an empty queue.
+        cors_allowed_origins: None is same origin; ``"*"``, an origin, a pattern such as
+            ``"https://*.example.com"``, a compiled regular expression, a list of these, or
+            ``callable(origin, environ) -> bool``.
+        cors_credentials: Whether cookies may come with allowed foreign origins.
+        cookie: None, a name, or ``{"name": ..., "path": ..., "max_age": ..., "domain": ...,
+            "secure": ..., "http_only": ..., "same_site": ...}``: set to the session id on the
+            polling handshake, for load balancers.
+        http_compression: Whether polling answers are compressed where the client accepts it.
+        compression_threshold: Shortest body that is compressed.
+        trusted_proxies: How many reverse proxies in front of the server set ``X-Forwarded-*``.
+        allow_request: ``callable(environ)``, called before a session is made; False or a
+            ``HandshakeRefused`` refuses it with 403.
+        generate_id: ``callable(environ) -> str`` for session ids; None makes 20 random characters.
+    """
+
+    path: str = "/engine.io"
+    transports: Iterable[str] = TRANSPORTS
+    allow_upgrades: bool = True
+    allow_eio3: bool = True
+    jsonp: bool = False
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    upgrade_timeout: float = 10.0
+    close_timeout: float = 5.0
+    write_stall_timeout: float = 10.0
+    max_http_buffer_size: int = 1_000_000
+    max_packets_per_payload: int = 10_000
+    max_fragments: int = 16_384
+    max_outbound_bytes: int = 16 * 1024 * 1024
+    cors_allowed_origins: Origins = None
+    cors_credentials: bool = True
+    cookie: str | Mapping[str, Any] | None = None
+    http_compression: bool = True
+    compression_threshold: int = 1024
+    trusted_proxies: int = 0
+    allow_request: Callable[[Environ], Any] | None = None
+    generate_id: Callable[[Environ], str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work, by name."""
+        if isinstance(self.transports, str) or not self.transports or set(self.transports) - set(TRANSPORTS):
+            raise ValueError(f"transports must be some of {TRANSPORTS}, not {self.transports!r}")
+        if not self.path.startswith("/"):
+            raise ValueError(f"path must begin with a slash: {self.path!r}")
+        for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "max_http_buffer_size"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerOptions(EngineOptions):
+    """Options of the Socket.IO server, on top of the engine's.
+
+    Attributes:
+        connect_timeout: How long a client may take to join its first namespace.
+        parser: ``"json"``, ``"msgpack"``, or a :class:`~socketio_sync.protocol.socketio.codec.Codec`.
+        serve_client: Folder of the official client bundle (``socket.io.js`` and its kin) that is
+            served below ``path``; None serves none.
+        max_attachments: Most binary attachments of one packet.
+        max_binary_bytes: Most bytes in the attachments of one packet; None is ten times
+            ``max_http_buffer_size``.
+        attachment_timeout: How long a packet may wait for its attachments.
+        max_namespaces: Most namespaces that one client joins.
+        max_refused_connects: Most refused CONNECTs of one client before it is disconnected.
+        max_queued_events: Events of one socket that may wait for its running handler before
+            reading stops.
+        max_queued_event_bytes: The same in bytes of what was received.
+        max_rooms: Most rooms of one socket.
+        max_pending_acks: Most acknowledgements that one socket may owe.
+        max_unknown_acks: Most acknowledgements in a row that nobody asked for.
+        call_timeout: How long ``call`` waits where no ``timeout`` is given.
+        error_acks: Whether a handler that raises acknowledges with ``{"error": {...}}``.
+    """
+
+    path: str = "/socket.io"
+    connect_timeout: float = 20.0
+    parser: Any = "json"
+    serve_client: str | None = None
+    max_attachments: int = 10
+    max_binary_bytes: int | None = None
+    attachment_timeout: float = 30.0
+    max_namespaces: int = 32
+    max_refused_connects: int = 16
+    max_queued_events: int = 64
+    max_queued_event_bytes: int = 4 * 1024 * 1024
+    max_rooms: int = 10_000
+    max_pending_acks: int = 10_000
+    max_unknown_acks: int = 1_000
+    call_timeout: float = 30.0
+    error_acks: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work, by name."""
+        EngineOptions.__post_init__(self)
+        if isinstance(self.parser, str) and self.parser not in ("json", "msgpack"):
+            raise ValueError(f'parser must be "json", "msgpack" or a codec, not {self.parser!r}')
+
+    def engine_options(self) -> EngineOptions:
+        """Return the part that the Engine.IO server takes."""
+        return EngineOptions(**{field.name: getattr(self, field.name) for field in fields(EngineOptions)})

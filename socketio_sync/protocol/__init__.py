@@ -1,0 +1,1 @@
+"""What the bytes mean: no sockets, no clock, no locks, no logging."""

@@ -1,0 +1,223 @@
+"""The default codec: packets as text with a JSON payload, binary values as attachments.
+
+Specification: socket.io-protocol, "Packet encoding".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from socketio_sync.exceptions import PacketError, PayloadTooLarge
+from socketio_sync.protocol.socketio.binary import (
+    PLAIN_TYPES,
+    Place,
+    find_places,
+    holds_only,
+    put_back,
+    take_out,
+)
+from socketio_sync.protocol.socketio.codec import Encoded, Guard
+from socketio_sync.protocol.socketio.jsontext import dumps, loads
+from socketio_sync.protocol.socketio.packet import (
+    ACK,
+    BINARY_EVENT,
+    CONNECT_ERROR,
+    EVENT,
+    MAX_ID_DIGITS,
+    MAX_NAMESPACE,
+    Packet,
+    check_data,
+    check_event,
+    check_namespace,
+)
+
+# <type>[<attachments>-][<namespace>,][<id>], and the rest is the payload.
+_HEAD = re.compile(r"([0-6])(?:(?<=[56])([0-9]{1,16})-)?(?:(/[^,]*),?)?([0-9]*)")
+# The types that can have an id, and a binary twin.
+_WITH_ID = (EVENT, ACK)
+_TYPES = tuple(b"%d" % type_ for type_ in range(7))
+# Half the time of calling the class of a named tuple, on the path of every packet.
+_new = tuple.__new__
+
+
+class JSONCodec:
+    """The codec that every client speaks unless it was told otherwise.
+
+    Attributes:
+        max_attachments: Most attachments of one packet from a client.
+        max_binary_bytes: Most bytes that the attachments of one packet may have together.
+        max_depth: Most levels of arrays and objects, in and out; the list of arguments is the first.
+        max_integer_digits: Most digits of an integer from a client; no float has more than 309.
+    """
+
+    __slots__ = ("max_attachments", "max_binary_bytes", "max_depth", "max_integer_digits")
+
+    def __init__(
+        self,
+        *,
+        max_attachments: int = 10,
+        max_binary_bytes: int = 10_000_000,
+        max_depth: int = 128,
+        max_integer_digits: int = 309,
+    ) -> None:
+        """Make a codec with the given limits."""
+        self.max_attachments = max_attachments
+        self.max_binary_bytes = max_binary_bytes
+        self.max_depth = max_depth
+        self.max_integer_digits = max_integer_digits
+
+    def encode(self, packet: Packet) -> Encoded:
+        """Encode one packet; one with binary values anywhere in its data becomes its binary type.
+
+        Raises:
+            TypeError: It holds a value that can't be sent.
+            ValueError: It is nested deeper than ``max_depth``, or binary values in a packet that is
+                neither an event nor an acknowledgement.
+        """
+        type_, namespace, data, ack_id = packet
+        payload = b""
+        attachments: Sequence[bytes] = ()
+        if data is not None:
+            listed = type(data) is list or type(data) is tuple
+            try:
+                if not listed or not holds_only(data, PLAIN_TYPES, self.max_depth - 1):
+                    data, attachments = take_out(data, self.max_depth)
+                payload = dumps(data)
+            except RecursionError:
+                raise ValueError("the arguments are nested too deeply") from None
+        head = _binary_head(type_, len(attachments)) if attachments else _TYPES[type_]
+        if namespace != "/":
+            head += namespace.encode() + b","
+        if ack_id is not None:
+            head += b"%d" % ack_id
+        return _new(Encoded, (head + payload, attachments))
+
+    def decoder(self, guard: Guard) -> JSONDecoder:
+        """Make the decoder of one connection; see `Codec.decoder`."""
+        return JSONDecoder(self, guard)
+
+
+class JSONDecoder:
+    """The decoder of one connection.
+
+    Attributes:
+        pending: Whether a packet has begun whose attachments are still due.
+    """
+
+    __slots__ = ("_codec", "_guard", "_partial", "pending")
+
+    def __init__(self, codec: JSONCodec, guard: Guard) -> None:
+        """Decode with the limits of ``codec``; see `Codec.decoder` for ``guard``."""
+        self._codec = codec
+        self._guard = guard
+        self._partial: _Partial | None = None
+        self.pending = False
+
+    def feed(self, data: str | bytes) -> Packet | None:
+        """Take one message; see `Decoder.feed`."""
+        if not isinstance(data, str):
+            return self._attach(data)
+        if self.pending:
+            self._forget()
+            raise PacketError("a text message while attachments are due")
+        if data[:1] == "2":
+            # The most frequent packets by far: an event for the main namespace, ``2["name"]`` or
+            # ``212["name"]``. All others, and the malformed ones, go the long way.
+            start = data.find("[", 1, MAX_ID_DIGITS + 2)
+            if start == 1:
+                ack_id = None
+            elif start > 1 and (digits := data[1:start]).isdecimal() and digits.isascii():
+                ack_id = int(digits)
+            else:
+                return self._decode(data)
+            self._guard(EVENT, "/")
+            codec = self._codec
+            arguments = loads(data[start:], codec.max_depth, codec.max_integer_digits)
+            check_event(arguments)
+            return _new(Packet, (EVENT, "/", arguments, ack_id))
+        return self._decode(data)
+
+    def _decode(self, data: str) -> Packet | None:
+        head = _HEAD.match(data)
+        if head is None:
+            raise PacketError("unknown packet type")
+        kind, attachments, namespace, digits = head.groups("")
+        type_ = int(kind)
+        due = 0
+        if type_ >= BINARY_EVENT:
+            due = self._due(attachments)
+            type_ -= BINARY_EVENT - EVENT
+        if len(namespace) > MAX_NAMESPACE:
+            check_namespace(type_, namespace)
+        if len(digits) > MAX_ID_DIGITS:
+            raise PacketError(f"an id of {len(digits)} digits, {MAX_ID_DIGITS} are allowed")
+        ack_id = int(digits) if digits and type_ in _WITH_ID else None
+        self._guard(type_, namespace or "/")
+        payload = self._payload(type_, data[head.end() :])
+        packet = _new(Packet, (type_, namespace or "/", payload, ack_id))
+        if not due:
+            return packet
+        if payload is None:
+            raise PacketError("attachments without a payload")
+        self._partial = _Partial(packet, find_places(payload, due), due)
+        self.pending = True
+        return None
+
+    def _due(self, attachments: str) -> int:
+        due = int(attachments or 0)
+        if not 1 <= due <= self._codec.max_attachments:
+            raise PacketError(f"the number of attachments must be 1 to {self._codec.max_attachments}")
+        return due
+
+    def _payload(self, type_: int, text: str) -> Any:
+        if not text:
+            check_data(type_, None)
+            return None
+        data = loads(text, self._codec.max_depth, self._codec.max_integer_digits)
+        if type_ == EVENT:
+            check_event(data)
+        elif data is None and type_ != CONNECT_ERROR:
+            raise PacketError("the payload must not be null")
+        else:
+            check_data(type_, data)
+        return data
+
+    def _attach(self, data: bytes) -> Packet | None:
+        partial = self._partial
+        if partial is None:
+            raise PacketError("a binary message while no attachment is due")
+        partial.size += len(data)
+        if partial.size > self._codec.max_binary_bytes:
+            self._forget()
+            raise PayloadTooLarge(f"attachments of more than {self._codec.max_binary_bytes} bytes")
+        partial.attachments.append(data)
+        if len(partial.attachments) < partial.due:
+            return None
+        self._forget()
+        put_back(partial.places, partial.attachments)
+        return partial.packet
+
+    def _forget(self) -> None:
+        self._partial = None
+        self.pending = False
+
+
+class _Partial:
+    """A packet whose attachments are still due."""
+
+    __slots__ = ("attachments", "due", "packet", "places", "size")
+
+    def __init__(self, packet: Packet, places: list[Place], due: int) -> None:
+        self.packet = packet
+        self.places = places
+        self.due = due
+        self.attachments: list[bytes] = []
+        self.size = 0
+
+
+def _binary_head(type_: int, count: int) -> bytes:
+    if type_ not in _WITH_ID:
+        raise ValueError("only events and acknowledgements can carry binary values")
+    return b"%d%d-" % (type_ + BINARY_EVENT - EVENT, count)

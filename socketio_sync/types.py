@@ -1,0 +1,18 @@
+"""Names for the shapes that several layers speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+Environ: TypeAlias = dict[str, Any]
+"""A WSGI environment."""
+
+StartResponse: TypeAlias = Callable[..., Any]
+"""WSGI's ``start_response(status, headers, exc_info=None)``."""
+
+WSGICallable: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+"""A WSGI application."""
+
+Headers: TypeAlias = list[tuple[str, str]]
+"""Response headers, in order."""
