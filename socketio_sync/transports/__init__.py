@@ -1,0 +1,1 @@
+"""Packets over one connection: long-polling, WebSocket, and how a socket is taken over from its host."""

@@ -1,0 +1,58 @@
+"""What a transport is to the session above it, and the session to its transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from socketio_sync.protocol.engineio.packet import Message
+
+
+class TransportHandler(Protocol):
+    """What a transport tells the layer above. Called in the greenlet that reads the connection."""
+
+    def on_packet(self, type: int, data: str | bytes) -> None:
+        """Take one Engine.IO packet."""
+
+    def on_close(self, reason: str, description: str = "") -> None:
+        """Learn that the connection is over; the first of several calls counts."""
+
+    def on_drain(self) -> None:
+        """Learn that everything queued is with the kernel, or with the client's poll."""
+
+
+class Transport(Protocol):
+    """Packets over one connection (or, for polling, over a sequence of requests).
+
+    Every method is for the hub's thread only.
+    """
+
+    name: str
+    handler: TransportHandler
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes queued and not delivered."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether no packets are taken in for now."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether a message would leave now, with nothing queued before it."""
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Queue messages that belong together; returns at once."""
+
+    def send_control(self, type: int, data: str = "") -> None:
+        """Queue a packet without application data, ahead of queued messages."""
+
+    def pause(self) -> None:
+        """Stop taking in packets until ``resume``, so that the peer is pushed back."""
+
+    def resume(self) -> None:
+        """Take in packets again."""
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """End the connection after what is queued; ``code`` is the WebSocket's, None for none."""

@@ -1,0 +1,289 @@
+"""Engine.IO over HTTP long-polling: a GET is held until there is something to say, a POST brings packets.
+
+Specification: engine.io-protocol, "HTTP long-polling"; wire.md 2.1, 2.5, 2.11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import time
+from typing import Any, NamedTuple
+
+from gevent import getcurrent
+
+from socketio_sync.options import EngineOptions
+from socketio_sync.protocol.engineio.packet import CLOSE, NOOP, Message
+from socketio_sync.protocol.engineio.payload import (
+    control,
+    iter_payload,
+    join_v4,
+    message_v3_binary,
+    message_v3_text,
+    message_v4,
+)
+from socketio_sync.transports.base import TransportHandler
+from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.takeover import PeerWatch
+from socketio_sync.transports.websocket import SLICE_EVENTS, SLICE_SECONDS
+from socketio_sync.types import Environ
+
+
+class Payload(NamedTuple):
+    """The body of one answer: ``binary`` tells its content type."""
+
+    body: bytes
+    binary: bool
+
+
+class PollingTransport:
+    """The requests of one polling session. Every method is for the hub's thread.
+
+    ``poll`` and ``receive`` block the greenlet of the request they serve; everything else returns at once.
+
+    Attributes:
+        posting: Whether a POST is being received.
+    """
+
+    __slots__ = (
+        "_base64",
+        "_closed",
+        "_dirty",
+        "_held",
+        "_items",
+        "_lost",
+        "_moved",
+        "_paused",
+        "_posting",
+        "_released",
+        "_revision",
+        "_runtime",
+        "handler",
+        "options",
+        "posting",
+        "queued_bytes",
+    )
+
+    name = "polling"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        handler: TransportHandler,
+        options: EngineOptions,
+        *,
+        revision: int,
+        base64: bool = False,
+    ) -> None:
+        """Serve a session of ``revision``; ``base64`` where the client can't read binary answers."""
+        self._runtime = runtime
+        self.handler = handler
+        self.options = options
+        self._revision = revision
+        self._base64 = base64
+        self._items: list[Message | tuple[int, str]] = []
+        self._held: Any = None
+        self._posting: Any = None
+        self._released = False
+        self._closed = False
+        self._dirty = False
+        self._paused = False
+        self._lost = False
+        self._moved = False
+        self.posting = False
+        self.queued_bytes = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether a GET is held."""
+        return self._held is not None and not self._released
+
+    @property
+    def base64(self) -> bool:
+        """Whether binary goes as base64 text."""
+        return self._base64
+
+    @property
+    def undelivered(self) -> bool:
+        """Whether something is queued."""
+        return bool(self._items)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the transport was closed; what is queued can still be polled."""
+        return self._closed
+
+    @property
+    def paused(self) -> bool:
+        """Whether no packets are taken in for now."""
+        return self._paused
+
+    @property
+    def writable(self) -> bool:
+        """Whether a GET waits and nothing is queued for it."""
+        return self.held and not self._items
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Queue messages that belong together; returns at once."""
+        if self._closed or self._moved:
+            return
+        self._items.extend(messages)
+        for message in messages:
+            self.queued_bytes += len(message.data)
+        self._mark()
+        if self.queued_bytes > self.options.max_outbound_bytes and len(self._items) > len(messages):
+            self.handler.on_close("slow consumer", f"{self.queued_bytes} bytes are queued and not polled")
+
+    def send_control(self, type: int, data: str = "") -> None:
+        """Queue a packet without application data, ahead of the messages."""
+        if not self._closed:
+            self._items.insert(0, (type, data))
+            self._mark()
+
+    def _mark(self) -> None:
+        # Not at once: the messages of one turn share one answer.
+        if self._held is not None and not self._dirty:
+            self._dirty = True
+            self._runtime.outbox.add(self)
+
+    def flush(self) -> None:
+        """Let the held GET go, if there is something for it."""
+        self._dirty = False
+        if self._items:
+            self._release()
+
+    def release(self) -> None:
+        """Answer a held GET with a noop, so that the client may move to its other transport."""
+        if self.held:
+            self.send_control(NOOP)
+            self._release()
+
+    def _release(self) -> None:
+        if self.held:
+            self._released = True
+            self._runtime.soon(self._switch_held)
+
+    def _switch_held(self) -> None:
+        if self._held is not None:
+            self._held.switch()
+
+    # -- ending -----------------------------------------------------------------------------------
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """Tell the client with the held GET, or else with the next one; there are no codes here."""
+        if self._closed:
+            return
+        if not self._items and not self.held:
+            self._items.append((NOOP, ""))
+        self._items.append((CLOSE, ""))
+        self._closed = True
+        self._release()
+        self.resume()
+
+    def left_by_client(self) -> None:
+        """End polling because the client said so: a held GET is answered, and nothing follows."""
+        self._items = [(NOOP, "")]
+        self._closed = True
+        self._release()
+        self.resume()
+
+    def detach(self) -> list[Message]:
+        """End polling because the session has moved; return the messages that nobody polled."""
+        left = [item for item in self._items if isinstance(item, Message)]
+        self._items = [(NOOP, "")]
+        self._moved = True
+        self._release()
+        return left
+
+    def pause(self) -> None:
+        """Take in no packets until ``resume``: the POST that brings them waits."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Take in packets again."""
+        if self._paused:
+            self._paused = False
+            self._runtime.soon(self._switch_posting)
+
+    def _switch_posting(self) -> None:
+        if self._posting is not None:
+            self._posting.switch()
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def poll(self, environ: Environ) -> Payload | None:
+        """Wait until there is something to say, and return it; in the greenlet of the GET.
+
+        Returns:
+            None when the client has gone meanwhile; the session knows.
+        """
+        if not self._items:
+            self._hold(environ)
+        if self._lost:
+            return None
+        payload = self._take()
+        if not self._closed and not self._moved:
+            self.handler.on_drain()
+        return payload
+
+    def _hold(self, environ: Environ) -> None:
+        self._held = getcurrent()
+        self._released = False
+        watch = PeerWatch(environ, self._runtime.loop, self._on_lost)
+        try:
+            while not self._released:
+                self._runtime.hub.switch()
+        except BaseException:
+            # The host ends the request: with it goes the only way to the client.
+            self._on_lost()
+            raise
+        finally:
+            self._held = None
+            watch.stop()
+
+    def _on_lost(self) -> None:
+        self._lost = True
+        self._release()
+        self.handler.on_close("transport error", "poll connection closed prematurely")
+
+    def _take(self) -> Payload:
+        items, self._items = self._items, []
+        self.queued_bytes = 0
+        revision = self._revision
+        if revision == 4:
+            return Payload(join_v4([self._encode(item, message_v4) for item in items]), False)
+        binary = not self._base64 and any(isinstance(item, Message) and item.binary for item in items)
+        encoder = message_v3_binary if binary else message_v3_text
+        return Payload(b"".join([self._encode(item, encoder, binary) for item in items]), binary)
+
+    def _encode(self, item: Message | tuple[int, str], encoder: Any, binary: bool = False) -> bytes:
+        if isinstance(item, Message):
+            return item.rendered(encoder)
+        return control(item[0], item[1], self._revision, binary=binary)
+
+    def receive(self, body: bytes, *, binary: bool) -> None:
+        """Hand over the packets of a POST one by one; in the greenlet of the POST.
+
+        Raises:
+            PacketError: At the first malformed packet; those before it were handled.
+        """
+        packets = iter_payload(
+            body, revision=self._revision, binary=binary, max_packets=self.options.max_packets_per_payload
+        )
+        self._posting = getcurrent()
+        began = self._runtime.outbox.began = time()
+        try:
+            for position, packet in enumerate(packets, 1):
+                self.handler.on_packet(packet.type, packet.data)
+                if self._closed:
+                    # What stands behind a close is ignored, malformed or not.
+                    return
+                while self._paused and not self._closed:
+                    self._runtime.hub.switch()
+                if position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
+                    self._runtime.loop.run_callback(self._posting.switch)
+                    self._runtime.hub.switch()
+                    began = self._runtime.outbox.began = time()
+        finally:
+            self._posting = None

@@ -1,0 +1,58 @@
+"""What belongs to one hub and is shared by all connections on it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+from socketio_sync.transports.outbox import Outbox
+from socketio_sync.transports.timers import Timers
+
+# As much as one system call brings in at most. Larger messages arrive in several pieces;
+# nothing else is bounded by it.
+RECEIVE_BYTES = 64 * 1024
+
+
+class Runtime:
+    """The hub that serves a server's connections, with its outbox, timers and receive buffer.
+
+    Attributes:
+        hub: The gevent hub.
+        loop: Its event loop.
+        outbox: The connections to flush at the end of the turn.
+        timers: All deadlines.
+        buffer: The buffer that every reader receives into; valid until the reader switches.
+    """
+
+    __slots__ = ("_calls", "_ident", "buffer", "hub", "loop", "outbox", "timers")
+
+    def __init__(self, hub: Any) -> None:
+        """Serve on ``hub``; called in the hub's own thread."""
+        self.hub = hub
+        self.loop = hub.loop
+        self.outbox = Outbox(hub.loop)
+        self.timers = Timers(hub.loop)
+        self.buffer = memoryview(bytearray(RECEIVE_BYTES))
+        self._ident = get_ident()
+        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+
+    def is_current(self) -> bool:
+        """Tell whether the calling thread is the hub's own."""
+        return get_ident() == self._ident
+
+    def soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call ``function`` on the hub in its next turn. From the hub's thread only."""
+        self.loop.run_callback(function, *args)
+
+    def from_thread(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call ``function`` on the hub, in order of the calls; wakes a waiting loop. From any thread."""
+        self._calls.append((function, args))
+        self.loop.run_callback_threadsafe(self._run_calls)
+
+    def _run_calls(self) -> None:
+        calls = self._calls
+        while calls:
+            function, args = calls.popleft()
+            function(*args)

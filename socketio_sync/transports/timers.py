@@ -1,0 +1,106 @@
+"""All deadlines of one hub on one timer, on a clock that stands still while the loop is stalled."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable
+from itertools import count
+from time import monotonic
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+# The timer ticks at least this often while anything waits, so that a stall is measured
+# even when no deadline falls into it.
+TICK = 1.0
+# A tick that comes later than this was held up: by a handler that didn't yield, or by a suspended process.
+STALL = 0.25
+
+
+class Timer:
+    """One deadline; ``cancel`` forgets it. For the hub's thread only."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        """Fall due at ``when`` on the clock of its :class:`Timers`."""
+        self.when = when
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Never call the callback; idempotent."""
+        self.callback = None
+
+
+class Timers:
+    """A heap of deadlines, with lazy deletion. For the hub's thread only.
+
+    Deadlines are nearly in order, so that pushing costs next to nothing; one event loop timer serves
+    any number of sessions.
+    """
+
+    __slots__ = ("_clock", "_expected", "_heap", "_loop", "_serial", "_stalled", "_timer")
+
+    def __init__(self, loop: Any, clock: Callable[[], float] = monotonic) -> None:
+        """Run on ``loop``, a gevent event loop; ``clock`` is monotonic, in seconds."""
+        self._loop = loop
+        self._clock = clock
+        self._timer: Any = None
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._serial = count()
+        self._expected = 0.0
+        self._stalled = 0.0
+
+    def now(self) -> float:
+        """Return the time in seconds: monotonic, less the time for which the loop was stalled.
+
+        A client whose answer waits in the kernel while the loop is stalled isn't to blame; on this
+        clock no deadline comes nearer meanwhile.
+        """
+        return self._clock() - self._stalled
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Have ``callback`` called on the hub in ``seconds``; it must not block."""
+        return self.at(self.now() + seconds, callback)
+
+    def at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Have ``callback`` called on the hub at ``when``, on the clock of :meth:`now`."""
+        timer = Timer(when, callback)
+        heapq.heappush(self._heap, (when, next(self._serial), timer))
+        if self._timer is None or when + self._stalled < self._expected:
+            self._schedule()
+        return timer
+
+    def _schedule(self) -> None:
+        """Start the one timer for the earliest deadline, or for the next tick if that comes first."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+        heap = self._heap
+        while heap and heap[0][2].callback is None:
+            heapq.heappop(heap)
+        if heap:
+            delay = min(max(heap[0][0] - self.now(), 0.0), TICK)
+            self._expected = self._clock() + delay
+            self._timer = self._loop.timer(delay, ref=False)
+            # libev counts from the start of the loop's turn unless told to look at the clock.
+            self._timer.start(self._fire, update=True)
+
+    def _fire(self) -> None:
+        late = self._clock() - self._expected
+        if late > STALL:
+            self._stalled += late
+            logger.debug("the loop was stalled for %.3f s: all deadlines are that much later", late)
+        now = self.now()
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            timer = heapq.heappop(heap)[2]
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                try:
+                    callback()
+                except Exception:
+                    logger.exception("a deadline's callback failed")
+        self._schedule()

@@ -1,0 +1,240 @@
+"""The writing side of a connection: whole frames in, one system call a turn, nothing ever interleaved."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from socketio_sync.options import EngineOptions
+from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.stream import Stream
+
+# More than this isn't collected until the end of the turn, and not joined for one system call either:
+# a control frame then waits for this much at most.
+BATCH_BYTES = 64 * 1024
+
+
+class Writer:
+    """The frames queued for one connection. For the hub's thread only.
+
+    There is one writer for each connection and no other way to its stream, so a frame that the kernel
+    took in part is always continued before the next one begins.
+
+    Attributes:
+        queued_bytes: What was given to ``write`` and isn't with the kernel yet.
+    """
+
+    __slots__ = (
+        "_dirty",
+        "_finishing",
+        "_frames",
+        "_on_failed",
+        "_on_written",
+        "_partial",
+        "_pong",
+        "_progress",
+        "_runtime",
+        "_stall_timer",
+        "_stopped",
+        "_stream",
+        "_watcher",
+        "options",
+        "queued_bytes",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        stream: Stream,
+        options: EngineOptions,
+        on_failed: Callable[[str, str], None],
+        on_written: Callable[[], None],
+    ) -> None:
+        """Write to ``stream``.
+
+        Args:
+            runtime: The hub's.
+            stream: Where to.
+            options: For ``max_outbound_bytes`` and ``write_stall_timeout``.
+            on_failed: Called with a reason and a description when the peer takes nothing any more.
+            on_written: Called when what the kernel had refused for a while is all written.
+        """
+        self._runtime = runtime
+        self._stream = stream
+        self.options = options
+        self._on_failed = on_failed
+        self._on_written = on_written
+        self._frames: list[bytes] = []
+        self._partial: memoryview | None = None
+        self._dirty = False
+        self._stopped = False
+        self._finishing = False
+        self._watcher: Any = None
+        self._stall_timer: Any = None
+        self._progress = 0.0
+        self._pong: bytes | None = None
+        self.queued_bytes = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for the peer."""
+        return self._partial is None and not self._stopped
+
+    def write(self, frame: bytes) -> None:
+        """Queue a frame; written at the end of the turn, or now if much is queued."""
+        if self._stopped:
+            return
+        self._frames.append(frame)
+        self.queued_bytes += len(frame)
+        if not self._dirty:
+            self._dirty = True
+            self._runtime.outbox.add(self)
+        elif self.queued_bytes > BATCH_BYTES and self._partial is None:
+            self.flush()
+        if self.queued_bytes > self.options.max_outbound_bytes:
+            self._overflow(len(frame))
+
+    def _overflow(self, size: int) -> None:
+        if self._partial is None:
+            self.flush()
+        # A single message may exceed an empty queue, however long it is.
+        if self.queued_bytes > max(self.options.max_outbound_bytes, size):
+            self._fail("slow consumer", f"{self.queued_bytes} bytes are queued and not read")
+
+    def write_first(self, frame: bytes) -> None:
+        """Queue a control frame ahead of the frames that wait for the peer."""
+        if self._partial is None:
+            self.write(frame)
+        elif not self._stopped:
+            self._frames.insert(0, frame)
+            self.queued_bytes += len(frame)
+
+    def write_pong(self, frame: bytes) -> None:
+        """Queue a pong; while the peer reads nothing only the newest is kept (RFC 6455 5.5.3)."""
+        if self._partial is None:
+            self.write(frame)
+        elif self._pong is not None and self._pong in self._frames[:1]:
+            self.queued_bytes += len(frame) - len(self._pong)
+            self._frames[0] = self._pong = frame
+        else:
+            self._pong = frame
+            self.write_first(frame)
+
+    def flush(self) -> None:
+        """Hand the kernel what it takes, without blocking."""
+        self._dirty = False
+        if self._partial is not None or self._stopped:
+            return
+        while self._frames:
+            data = self._next_batch()
+            try:
+                sent = self._stream.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self._fail("transport error", str(error))
+                return
+            self.queued_bytes -= sent
+            if sent < len(data):
+                self._partial = memoryview(data)[sent:]
+                self._await_writable()
+                return
+        if self._finishing:
+            self._shutdown()
+
+    def _next_batch(self) -> bytes:
+        frames = self._frames
+        if len(frames) == 1:
+            self._frames = []
+            return frames[0]
+        if self.queued_bytes <= BATCH_BYTES:
+            self._frames = []
+            return b"".join(frames)
+        size = count = 0
+        for frame in frames:
+            size += len(frame)
+            count += 1
+            if size >= BATCH_BYTES:
+                break
+        self._frames = frames[count:]
+        return b"".join(frames[:count]) if count > 1 else frames[0]
+
+    def _await_writable(self) -> None:
+        self._progress = self._runtime.timers.now()
+        if self._watcher is None:
+            self._watcher = self._runtime.loop.io(self._stream.fileno(), 2)
+        self._watcher.start(self._on_writable)
+        if self._stall_timer is None:
+            timeout = self.options.write_stall_timeout
+            self._stall_timer = self._runtime.timers.after(timeout, self._check_stall)
+
+    def _on_writable(self) -> None:
+        partial = self._partial
+        if partial is None:
+            return
+        try:
+            sent = self._stream.send(partial)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail("transport error", str(error))
+            return
+        self._progress = self._runtime.timers.now()
+        self.queued_bytes -= sent
+        if sent < len(partial):
+            self._partial = partial[sent:]
+            return
+        self._partial = None
+        self._pong = None
+        self._watcher.stop()
+        self.flush()
+        if self.idle:
+            self._on_written()
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if self._partial is None or self._stopped:
+            return
+        timers = self._runtime.timers
+        due = self._progress + self.options.write_stall_timeout
+        if timers.now() >= due:
+            self._fail("slow consumer", f"nothing was read for {self.options.write_stall_timeout:g} s")
+        else:
+            self._stall_timer = timers.at(due, self._check_stall)
+
+    def last_words(self, frame: bytes) -> None:
+        """Try to send a frame to a peer that is given up, if that doesn't break one in flight."""
+        if self._partial is None:
+            with contextlib.suppress(OSError):
+                self._stream.send(frame)
+
+    def finish(self) -> None:
+        """Send no more than what is queued, then tell the peer that nothing follows (TCP's FIN)."""
+        self._finishing = True
+        self.flush()
+
+    def _shutdown(self) -> None:
+        shutdown = getattr(self._stream, "shutdown", None)
+        if shutdown is not None:
+            with contextlib.suppress(OSError):
+                shutdown(socket.SHUT_WR)
+
+    def _fail(self, reason: str, description: str) -> None:
+        self.stop()
+        self._on_failed(reason, description)
+
+    def stop(self) -> None:
+        """Write nothing any more, and forget what is queued; idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._frames = []
+        self.queued_bytes = 0
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
