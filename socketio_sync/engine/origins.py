@@ -1,0 +1,117 @@
+"""Which origins may talk to us, and the CORS headers that tell their browsers so.
+
+Same origin by default: a page of another site must not ride on a visitor's cookies, over HTTP or WebSocket.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from socketio_sync.options import EngineOptions
+from socketio_sync.types import Environ, Headers
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_LEGAL = re.compile(r"[\x21-\x7e]*\Z")
+
+
+def is_legal(origin: str) -> bool:
+    """Tell whether an ``Origin`` header holds nothing but printable ASCII without blanks."""
+    return _LEGAL.match(origin) is not None
+
+
+def _compile(allowed: Any) -> Callable[[str, Environ], bool]:
+    if callable(allowed):
+        return lambda origin, environ: bool(allowed(origin, environ))
+    if isinstance(allowed, re.Pattern):
+        return lambda origin, environ: allowed.fullmatch(origin) is not None
+    if isinstance(allowed, str):
+        if "*" not in allowed:
+            wanted = allowed.rstrip("/").lower()
+            return lambda origin, environ: origin.lower() == wanted
+        # A star stands for one or more labels or digits, never for what follows the host.
+        pattern = re.compile(re.escape(allowed.rstrip("/")).replace(r"\*", r"[^/@?#]+"), re.IGNORECASE)
+        return lambda origin, environ: pattern.fullmatch(origin) is not None
+    rules = [_compile(entry) for entry in allowed]
+    return lambda origin, environ: any(rule(origin, environ) for rule in rules)
+
+
+def _authority(scheme: str, netloc: str) -> tuple[str, int | None]:
+    parts = urlsplit(f"//{netloc}")
+    return (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(scheme)
+
+
+def is_same_origin(origin: str, environ: Environ, trusted_proxies: int) -> bool:
+    """Compare an origin with the host that the request was sent to.
+
+    The scheme isn't compared: behind a proxy that ends TLS it is unknown. ``X-Forwarded-Host`` counts only
+    with trusted proxies.
+    """
+    hosts = [environ.get("HTTP_HOST", "")]
+    forwarded = environ.get("HTTP_X_FORWARDED_HOST", "")
+    if trusted_proxies > 0 and forwarded:
+        entries = [entry.strip() for entry in forwarded.split(",")]
+        hosts.append(entries[-min(trusted_proxies, len(entries))])
+    try:
+        parts = urlsplit(origin)
+        wanted = _authority(parts.scheme, parts.netloc)
+        return bool(wanted[0]) and any(wanted == _authority(parts.scheme, host) for host in hosts)
+    except ValueError:
+        return False
+
+
+class Origins:
+    """The rule about origins, compiled once. May be used from any greenlet or thread."""
+
+    __slots__ = ("_any", "_credentials", "_rule", "_trusted_proxies")
+
+    def __init__(self, options: EngineOptions) -> None:
+        """Compile ``cors_allowed_origins``."""
+        allowed = options.cors_allowed_origins
+        self._any = allowed == "*" or (isinstance(allowed, list | tuple) and "*" in allowed)
+        self._rule = None if allowed is None or self._any else _compile(allowed)
+        self._credentials = options.cors_credentials
+        self._trusted_proxies = options.trusted_proxies
+
+    @property
+    def configured(self) -> bool:
+        """Whether other origins than our own are allowed at all."""
+        return self._any or self._rule is not None
+
+    def allows(self, environ: Environ) -> bool:
+        """Tell whether a request may be served; one without ``Origin`` may."""
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None or self._any or is_same_origin(origin, environ, self._trusted_proxies):
+            return True
+        return self._rule is not None and self._rule(origin, environ)
+
+    def headers(self, environ: Environ) -> Headers:
+        """Return the CORS headers for an answer to a request that is allowed."""
+        origin = environ.get("HTTP_ORIGIN")
+        if not self.configured:
+            return []
+        if self._any:
+            # Never together with credentials: "*" means that no visitor's cookies are at stake.
+            return [("Access-Control-Allow-Origin", "*")]
+        vary = [("Vary", "Origin")]
+        if origin is None or not self.allows(environ):
+            return vary
+        headers = [("Access-Control-Allow-Origin", origin), *vary]
+        if self._credentials:
+            headers.append(("Access-Control-Allow-Credentials", "true"))
+        return headers
+
+    def preflight_headers(self, environ: Environ) -> Headers:
+        """Return the headers of the answer to a preflight (``OPTIONS``) request."""
+        headers = self.headers(environ)
+        headers.append(("Access-Control-Allow-Methods", "GET,POST"))
+        requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
+        if requested and is_legal(requested.replace(" ", "")):
+            headers.append(("Access-Control-Allow-Headers", requested))
+            headers.append(("Vary", "Access-Control-Request-Headers"))
+        if environ.get("HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK") == "true":
+            headers.append(("Access-Control-Allow-Private-Network", "true"))
+        headers.append(("Access-Control-Max-Age", "86400"))
+        return headers

@@ -1,0 +1,280 @@
+"""One HTTP request of an Engine.IO client: which it is, whether it may, and what it does.
+
+Specification: engine.io-protocol, "Transports"; wire.md 2.1, 2.2.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from socketio_sync.engine.body import BodyLost, UnsupportedEncoding, read_body
+from socketio_sync.engine.host import problems, run_on_hub
+from socketio_sync.engine.http import (
+    Answer,
+    accepted_answer,
+    cookie_header,
+    empty_answer,
+    javascript_answer,
+    refusal_answer,
+    text_answer,
+    write_answer,
+)
+from socketio_sync.engine.origins import is_legal
+from socketio_sync.engine.socket import EngineSocket
+from socketio_sync.engine.upgrades import Upgrades, unavailable
+from socketio_sync.exceptions import HandshakeRefused, PacketError, PayloadTooLarge
+from socketio_sync.logs import shown
+from socketio_sync.protocol.engineio.handshake import (
+    Refusal,
+    Request,
+    check_handshake,
+    check_revision,
+    check_session,
+    open_data,
+    parse_query,
+    parse_request,
+)
+from socketio_sync.protocol.engineio.packet import OPEN
+from socketio_sync.protocol.engineio.payload import control, jsonp_body, jsonp_response
+from socketio_sync.protocol.websocket.handshake import is_upgrade
+from socketio_sync.transports.polling import PollingTransport
+from socketio_sync.transports.takeover import host_socket
+from socketio_sync.types import Environ, StartResponse
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.server import EngineServer
+
+logger = logging.getLogger(__name__)
+
+
+class Requests:
+    """Serves the requests of one engine."""
+
+    __slots__ = ("_engine", "_upgrades")
+
+    def __init__(self, engine: EngineServer) -> None:
+        """Serve ``engine``."""
+        self._engine = engine
+        self._upgrades = Upgrades(engine)
+
+    def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request on a host with greenlets, in the greenlet of the request."""
+        if is_upgrade(environ):
+            try:
+                request = self._checked(environ)
+                self._check_new(environ, request, upgrade=True)
+                return self._upgrades.serve(environ, start_response, request)
+            except HandshakeRefused as refusal:
+                self._report(environ, refusal)
+                return self._upgrades.refuse(environ, start_response, refusal)
+        limit = self._engine.options.max_http_buffer_size
+        answer, initial = self._answer(environ, lambda: read_body(environ, limit))
+        return self._write(answer, environ, start_response, initial)
+
+    def serve_threaded(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request on a host with threads: polling only, the session's part on the hub."""
+        if is_upgrade(environ):
+            return self._write(unavailable(environ), environ, start_response, False)
+        read = self._read_ahead(environ)
+        answer, initial = run_on_hub(self._engine.runtime, self._answer, environ, read)
+        return self._write(answer, environ, start_response, initial)
+
+    def _read_ahead(self, environ: Environ) -> Callable[[], bytes]:
+        """Read a body in the request's own thread: on the hub it would hold everybody up."""
+        if environ["REQUEST_METHOD"] != "POST":
+            return bytes
+        try:
+            body = read_body(environ, self._engine.options.max_http_buffer_size)
+        except (PacketError, BodyLost) as error:
+            failure = error
+
+            def fail() -> bytes:
+                raise failure
+
+            return fail
+        return lambda: body
+
+    def _write(
+        self, answer: Answer, environ: Environ, start_response: StartResponse, initial: bool
+    ) -> Iterable[bytes]:
+        extra = self._engine.extra_headers(environ, initial=initial)
+        return write_answer(answer, environ, start_response, self._engine.options, extra)
+
+    # -- which request it is ------------------------------------------------------------------------
+
+    def _answer(self, environ: Environ, read: Callable[[], bytes]) -> tuple[Answer, bool]:
+        """Serve a polling request; tell whether it opened a session."""
+        engine = self._engine
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS" and engine.origins.configured:
+            return empty_answer(204, engine.origins.preflight_headers(environ)), False
+        try:
+            request = self._checked(environ)
+            if request.sid is None:
+                revision = self._check_new(environ, request, upgrade=False)
+                return self._handshake(environ, request, revision), True
+            session = self._session(request)
+            if method == "GET":
+                return self._poll(environ, request, session), False
+            if method == "POST":
+                return self._receive(environ, request, session, read), False
+            return empty_answer(405, [("Allow", "GET, POST")]), False
+        except HandshakeRefused as refusal:
+            self._report(environ, refusal)
+            return refusal_answer(refusal), False
+
+    def _checked(self, environ: Environ) -> Request:
+        """Check what holds for every request: the transport, the origin, and whether JSONP is on."""
+        engine = self._engine
+        request = parse_request(
+            parse_query(environ.get("QUERY_STRING", "")), transports=tuple(engine.options.transports)
+        )
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and not is_legal(origin):
+            raise Refusal(3, context={"name": "INVALID_ORIGIN", "origin": origin})
+        if not engine.origins.allows(environ):
+            problems.warning(
+                f"SIO501 {origin}",
+                "SIO501 origin %s refused: the request was sent to %s; allow it with "
+                "cors_allowed_origins=[%r]",
+                shown(origin),
+                shown(environ.get("HTTP_HOST")),
+                origin,
+            )
+            raise Refusal(4, context={"name": "FOREIGN_ORIGIN", "origin": origin})
+        if request.jsonp is not None and not engine.options.jsonp:
+            raise Refusal(3, context={"name": "JSONP_DISABLED"})
+        return request
+
+    def _check_new(self, environ: Environ, request: Request, *, upgrade: bool) -> int:
+        """Check what holds for a new session, in Node's order; return its revision."""
+        engine = self._engine
+        if request.sid is not None:
+            return 0
+        check_handshake(request, method=environ["REQUEST_METHOD"], is_upgrade=upgrade)
+        if engine.closed:
+            raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"})
+        allow = engine.options.allow_request
+        if allow is not None and allow(environ) is False:
+            raise Refusal(4, context={"message": "Forbidden"})
+        return check_revision(request, allow_eio3=engine.options.allow_eio3)
+
+    def _session(self, request: Request) -> EngineSocket:
+        session = self._engine.find(request.sid)
+        check_session(
+            request,
+            exists=session is not None,
+            transport=session.transport.name if session is not None else "",
+            revision=session.protocol if session is not None else 0,
+            upgrading=False,
+        )
+        assert session is not None
+        return session
+
+    def _report(self, environ: Environ, refusal: HandshakeRefused) -> None:
+        context = refusal.context if isinstance(refusal, Refusal) else {"message": refusal.message}
+        logger.debug("refused: %d %s %s", refusal.code, refusal.message, shown(context))
+        for listener in self._engine.listeners("connection_error"):
+            listener(environ, refusal.code, refusal.message, context)
+
+    # -- polling --------------------------------------------------------------------------------------
+
+    def _handshake(self, environ: Environ, request: Request, revision: int) -> Answer:
+        engine = self._engine
+        options = engine.options
+        if request.transport != "polling":
+            raise Refusal(3, context={"name": "TRANSPORT_HANDSHAKE_ERROR"})
+        # A host without a socket can't upgrade, so no client is invited to.
+        upgradable = options.allow_upgrades and "websocket" in options.transports and host_socket(environ)
+        session = engine.open_session(environ, revision)
+        transport = PollingTransport(engine.runtime, session, options, revision=revision, base64=request.b64)
+        data = open_data(
+            session.id,
+            upgrades=["websocket"] if upgradable else [],
+            ping_interval=options.ping_interval,
+            ping_timeout=options.ping_timeout,
+            max_payload=options.max_http_buffer_size,
+        )
+        answer = self._payload_answer(request, session, control(OPEN, data, revision), binary=False)
+        engine.admit(session, transport)
+        if options.cookie is not None:
+            answer.headers.append(cookie_header(options.cookie, session.id))
+        return answer
+
+    def _payload_answer(
+        self, request: Request, session: EngineSocket, body: bytes, *, binary: bool
+    ) -> Answer:
+        runtime = self._engine.runtime
+
+        def on_failed() -> None:
+            description = "the answer to a poll couldn't be written"
+            runtime.from_thread(session.on_close, "transport error", description)
+
+        if request.jsonp is not None:
+            return javascript_answer(jsonp_response(request.jsonp, body), on_failed)
+        return text_answer(body, binary=binary, on_failed=on_failed)
+
+    def _poll(self, environ: Environ, request: Request, session: EngineSocket) -> Answer:
+        transport = session.transport
+        assert isinstance(transport, PollingTransport)
+        if transport.held:
+            session.on_close("transport error", "overlap from client")
+            raise Refusal(3, context={"name": "OVERLAP"})
+        payload = transport.poll(environ)
+        if not session.is_open:
+            self._engine.forget(session)
+        if payload is None:
+            return empty_answer(400)
+        return self._payload_answer(request, session, payload.body, binary=payload.binary)
+
+    def _receive(
+        self, environ: Environ, request: Request, session: EngineSocket, read: Callable[[], bytes]
+    ) -> Answer:
+        transport = session.transport
+        assert isinstance(transport, PollingTransport)
+        if not session.is_open:
+            raise Refusal(1, context={"sid": session.id})
+        if transport.posting:
+            session.on_close("transport error", "data request overlap from client")
+            raise Refusal(3, context={"name": "OVERLAP"})
+        binary = environ.get("CONTENT_TYPE", "").partition(";")[0].strip() == "application/octet-stream"
+        if binary and session.protocol == 4:
+            session.on_close("transport error", "invalid content")
+            return empty_answer(400)
+        transport.posting = True
+        try:
+            body = read()
+            if request.jsonp is not None:
+                body = jsonp_body(body)
+            transport.receive(body, binary=binary)
+        except PayloadTooLarge as error:
+            return self._too_large(session, error)
+        except UnsupportedEncoding as error:
+            session.on_close("transport error", str(error))
+            return empty_answer(415, [("Connection", "close")])
+        except BodyLost as error:
+            session.on_close("transport error", f"data request connection closed prematurely: {error}")
+            return empty_answer(400, [("Connection", "close")])
+        except PacketError as error:
+            detail = shown(str(error))
+            problems.warning("parse error", "session %s: malformed payload: %s", session.id, detail)
+            session.on_close("parse error", str(error))
+            raise Refusal(3, context={"name": "PARSE_ERROR"}) from error
+        finally:
+            transport.posting = False
+        if session.refused:
+            # Nothing is answered 2xx unless every packet was accepted.
+            raise Refusal(3, context={"name": "PARSE_ERROR"})
+        return accepted_answer()
+
+    def _too_large(self, session: EngineSocket, error: PayloadTooLarge) -> Answer:
+        problems.warning(
+            "SIO811",
+            "SIO811 session %s: %s; raise max_http_buffer_size, or send in pieces",
+            session.id,
+            error,
+        )
+        session.on_close("transport close", str(error))
+        return empty_answer(413, [("Connection", "close")])

@@ -1,0 +1,252 @@
+"""The Engine.IO server: a WSGI callable, a table of sessions, and the events of their lives."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import gevent
+
+from socketio_sync.engine.host import HubThread, on_gevent, refusal_reason, run_on_hub
+from socketio_sync.engine.http import unavailable_answer, write_answer
+from socketio_sync.engine.origins import Origins
+from socketio_sync.engine.requests import Requests
+from socketio_sync.engine.sessions import SessionEvents
+from socketio_sync.engine.socket import EngineHandler, EngineSocket
+from socketio_sync.engine.workers import Workers
+from socketio_sync.options import EngineOptions
+from socketio_sync.transports.polling import PollingTransport
+from socketio_sync.transports.runtime import Runtime
+from socketio_sync.types import Environ, Headers, StartResponse
+
+logger = logging.getLogger(__name__)
+
+# How long a polling client that was closed while it didn't poll may still ask why.
+LINGER = 30.0
+
+# What belongs to the host, not to the session that outlives the request.
+_HOST_KEYS = frozenset(
+    {
+        "wsgi.input",
+        "wsgi.errors",
+        "wsgi.file_wrapper",
+        "wsgi.early_hints",
+        "wsgi.websocket",
+        "gunicorn.socket",
+        "gunicorn.sock",
+        "socketio_sync.handler",
+        "werkzeug.socket",
+        "werkzeug.request",
+    }
+)
+
+EVENTS = ("connection", "connection_error", "headers", "initial_headers")
+
+
+class EngineServer:
+    """An Engine.IO server by itself: ordered text and binary messages to each of its clients.
+
+    Mount it as a WSGI callable; it answers requests below its ``path`` (``"/engine.io"``), others with 404.
+
+        engine = EngineServer()
+
+        @engine.on("connection")
+        def connection(session):
+            session.on("message", session.send)
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Make a server.
+
+        Args:
+            options: See :class:`~socketio_sync.options.EngineOptions`.
+
+        Raises:
+            TypeError: There is no such option.
+        """
+        self._setup(EngineOptions(**options), SessionEvents.accept)
+
+    @classmethod
+    def with_acceptor(
+        cls, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]
+    ) -> EngineServer:
+        """Make the server below another layer, whose ``accept`` gives each new session its handler."""
+        server = cls.__new__(cls)
+        server._setup(options, accept)
+        return server
+
+    def _setup(
+        self, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]
+    ) -> None:
+        self.options = options
+        self.origins = Origins(options)
+        self.closed = False
+        self._accept = accept
+        self._listeners: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
+        self._sessions: dict[str, EngineSocket] = {}
+        self._lingering: dict[str, EngineSocket] = {}
+        self._requests = Requests(self)
+        self._runtime: Runtime | None = None
+        self._workers: Workers | None = None
+
+    # -- for applications -------------------------------------------------------------------------
+
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+        """Register a handler, as a call or a decorator.
+
+        Args:
+            event: ``"connection"`` (called with the session), ``"connection_error"`` (environ, code,
+                message, context of a refused request), ``"headers"`` (a mutable list of header pairs, and
+                the environ, for every answer) or ``"initial_headers"`` (the same, for the first answer of
+                a session).
+            handler: What to call.
+
+        Raises:
+            ValueError: There is no such event.
+        """
+        if event not in EVENTS:
+            raise ValueError(f"the engine has the events {', '.join(EVENTS)}; not {event!r}")
+        if handler is None:
+            return lambda function: self.on(event, function)
+        self._listeners[event].append(handler)
+        return handler
+
+    @property
+    def clients_count(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    @property
+    def sessions(self) -> Mapping[str, EngineSocket]:
+        """The open sessions by id; read only."""
+        return MappingProxyType(self._sessions)
+
+    def close(self) -> None:
+        """Close every session ("server shutting down") and refuse new ones. From any greenlet or thread."""
+        self.closed = True
+        if self._runtime is not None:
+            self.call_on_hub(self._close_sessions)
+
+    def _close_sessions(self) -> None:
+        for session in list(self._sessions.values()):
+            session.shut("server shutting down", code=1001)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request (PEP 3333)."""
+        path = environ.get("PATH_INFO", "")
+        if not self.matches(path):
+            start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "9")])
+            return [b"not found"]
+        return self.serve(environ, start_response)
+
+    def matches(self, path: str) -> bool:
+        """Tell whether a request path is the server's own: its path with a slash, or anything below."""
+        return path.startswith(self.options.path.rstrip("/") + "/")
+
+    # -- for the layers beside and above -----------------------------------------------------------
+
+    def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request whose path is known to be ours."""
+        if on_gevent() and (self._runtime is None or self._runtime.is_current()):
+            self.runtime_of(gevent.get_hub())
+            return self._requests.serve(environ, start_response)
+        reason = refusal_reason(environ)
+        if reason is not None:
+            return write_answer(unavailable_answer(reason), environ, start_response, self.options, [])
+        if self._runtime is None:
+            self._bind(HubThread().runtime)
+        return self._requests.serve_threaded(environ, start_response)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The hub's runtime; made at the first request, or earlier by whoever needs it in its thread."""
+        return self._runtime if self._runtime is not None else self.runtime_of(gevent.get_hub())
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether a hub serves this server yet; before that there is nobody to send to."""
+        return self._runtime is not None
+
+    @property
+    def workers(self) -> Workers:
+        """The pool in which application code runs."""
+        self.runtime  # noqa: B018 - makes both
+        assert self._workers is not None
+        return self._workers
+
+    def runtime_of(self, hub: Any) -> Runtime:
+        """Return the runtime, on ``hub`` if it doesn't exist yet; from the hub's own thread."""
+        if self._runtime is None:
+            self._bind(Runtime(hub))
+        assert self._runtime is not None
+        return self._runtime
+
+    def _bind(self, runtime: Runtime) -> None:
+        self._workers = Workers(runtime)
+        self._runtime = runtime
+
+    def call_on_hub(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run ``function`` on the hub's thread and return what it returns; from any greenlet or thread."""
+        if self.runtime.is_current():
+            return function(*args)
+        return run_on_hub(self.runtime, function, *args)
+
+    def find(self, sid: str | None) -> EngineSocket | None:
+        """Return a session by id: an open one, or one whose client hasn't heard yet that it is closed."""
+        if sid is None:
+            return None
+        return self._sessions.get(sid) or self._lingering.get(sid)
+
+    def open_session(self, environ: Environ, revision: int) -> EngineSocket:
+        """Make a session with a new id; its transport and handler come with ``admit``."""
+        generate = self.options.generate_id
+        sid = generate(environ) if generate is not None else new_id()
+        return EngineSocket(
+            sid, reduced(environ), revision, self.options, self.runtime, self.workers, self._on_closed
+        )
+
+    def admit(self, session: EngineSocket, transport: Any) -> None:
+        """Enter a session into the table and give it its handler."""
+        self._sessions[session.id] = session
+        session.attach(transport, self._accept(self, session))
+        logger.debug("session %s: open over %s, protocol %d", session.id, transport.name, session.protocol)
+
+    def _on_closed(self, session: EngineSocket) -> None:
+        if self._sessions.pop(session.id, None) is None:
+            return
+        if isinstance(session.transport, PollingTransport) and session.transport.undelivered:
+            self._lingering[session.id] = session
+            self.runtime.timers.after(LINGER, lambda: self.forget(session))
+
+    def forget(self, session: EngineSocket) -> None:
+        """Forget a closed session: its client knows."""
+        self._lingering.pop(session.id, None)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """Return the handlers of one of the engine's events."""
+        return self._listeners[event]
+
+    def extra_headers(self, environ: Environ, *, initial: bool) -> Headers:
+        """Return what every answer carries: CORS, and what the ``headers`` hooks add."""
+        headers = self.origins.headers(environ)
+        for event in ("initial_headers", "headers") if initial else ("headers",):
+            for listener in self._listeners[event]:
+                listener(headers, environ)
+        return headers
+
+
+def new_id() -> str:
+    """Make a session id: 15 random bytes as 20 characters that are safe in a URL.
+
+    Exactly 20: adapters of clusters tell ids from rooms by that.
+    """
+    return urlsafe_b64encode(secrets.token_bytes(15)).decode()
+
+
+def reduced(environ: Environ) -> Environ:
+    """Return what a handler may ask of the request that opened its session, without the host's objects."""
+    return {key: value for key, value in environ.items() if key not in _HOST_KEYS}

@@ -1,0 +1,64 @@
+"""The application's side of a session where the engine is used without Socket.IO."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from socketio_sync.engine.socket import EngineSocket
+from socketio_sync.engine.workers import Lane
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.server import EngineServer
+
+logger = logging.getLogger(__name__)
+
+# Messages that wait for the application before the client is pushed back.
+MAX_WAITING = 64
+MAX_WAITING_BYTES = 4 * 1024 * 1024
+
+
+class SessionEvents:
+    """Calls the application's handlers of one session, in order, each to its end."""
+
+    __slots__ = ("_lane", "_session")
+
+    def __init__(self, engine: EngineServer, session: EngineSocket) -> None:
+        """Serve ``session``."""
+        self._session = session
+        self._lane = Lane(engine.workers, self._on_shorter)
+
+    @classmethod
+    def accept(cls, engine: EngineServer, session: EngineSocket) -> SessionEvents:
+        """Make the handler of a new session, and tell the application of it."""
+        handler = cls(engine, session)
+        handler._lane.submit(0, handler._connected, engine)
+        return handler
+
+    def _connected(self, engine: EngineServer) -> None:
+        for listener in engine.listeners("connection"):
+            try:
+                listener(self._session)
+            except Exception:
+                logger.exception("the handler of a connection failed (session %s)", self._session.id)
+
+    def on_message(self, data: str | bytes) -> None:
+        """Queue a message for the application."""
+        lane = self._lane
+        lane.submit(len(data), self._deliver, data)
+        if len(lane.queue) >= MAX_WAITING or lane.queued_bytes > MAX_WAITING_BYTES:
+            self._session.pause()
+
+    def _deliver(self, data: str | bytes) -> None:
+        for listener in self._session.listeners("message"):
+            try:
+                listener(data)
+            except Exception:
+                logger.exception("the handler of a message failed (session %s)", self._session.id)
+
+    def _on_shorter(self) -> None:
+        if len(self._lane.queue) < MAX_WAITING // 2:
+            self._session.resume()
+
+    def on_close(self, reason: str, description: str) -> None:
+        """Nothing to do: the session itself calls the handlers of its close."""

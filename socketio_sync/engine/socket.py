@@ -1,0 +1,286 @@
+"""One Engine.IO session, whatever transport it is on.
+
+Specification: engine.io-protocol, "Heartbeat", "Upgrade"; wire.md 2.4-2.6, 2.11.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from socketio_sync.engine.workers import Workers
+from socketio_sync.logs import shown
+from socketio_sync.options import EngineOptions
+from socketio_sync.protocol.engineio.heartbeat import Due, Heartbeat
+from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, PING, PONG, Message
+from socketio_sync.protocol.engineio.state import State
+from socketio_sync.transports.base import Transport
+from socketio_sync.transports.polling import PollingTransport
+from socketio_sync.transports.runtime import Runtime
+from socketio_sync.types import Environ
+
+logger = logging.getLogger(__name__)
+
+# What the peer's WebSocket is told; reasons that aren't here close without a code, as Node does.
+CLOSE_CODES = {
+    "parse error": 1008,
+    "transport error": 1008,
+    "slow consumer": 1013,
+    "server shutting down": 1001,
+}
+
+EVENTS = ("message", "upgrade", "drain", "close")
+
+
+class EngineHandler(Protocol):
+    """What a session tells the layer above. Called on the hub's thread; must not block."""
+
+    def on_message(self, data: str | bytes) -> None:
+        """Take one message."""
+
+    def on_close(self, reason: str, description: str) -> None:
+        """Learn, exactly once, that the session is over."""
+
+
+class EngineSocket:
+    """A session: an ordered channel of text and binary messages to one client.
+
+    Attributes:
+        id: The secret session id, which is a part of every request.
+        environ: The WSGI environ of the request that opened the session, without what belongs to
+            the host server.
+        protocol: 3 or 4, the revision of the protocol that the client speaks.
+        transport: What the session is on now.
+        state: Whether it is open.
+        reason: Why it was closed; empty while it is open.
+        refused: Whether it was closed because the client broke the rules.
+        upgrading: Whether a WebSocket probes at the moment.
+    """
+
+    __slots__ = (
+        "_beat_timer",
+        "_handler",
+        "_heartbeat",
+        "_listeners",
+        "_on_closed",
+        "_runtime",
+        "_workers",
+        "environ",
+        "id",
+        "protocol",
+        "reason",
+        "refused",
+        "state",
+        "transport",
+        "upgrading",
+    )
+
+    def __init__(
+        self,
+        sid: str,
+        environ: Environ,
+        protocol: int,
+        options: EngineOptions,
+        runtime: Runtime,
+        workers: Workers,
+        on_closed: Callable[[EngineSocket], None],
+    ) -> None:
+        """Make a session; its server attaches the transport and the handler before anything happens."""
+        self.id = sid
+        self.environ = environ
+        self.protocol = protocol
+        self.state = State.OPEN
+        self.reason = ""
+        self.refused = False
+        self.upgrading = False
+        self.transport: Transport
+        self._handler: EngineHandler
+        self._runtime = runtime
+        self._workers = workers
+        self._on_closed = on_closed
+        self._listeners: dict[str, list[Callable[..., Any]]] | None = None
+        timers = runtime.timers
+        self._heartbeat = Heartbeat(
+            revision=protocol, interval=options.ping_interval, timeout=options.ping_timeout, now=timers.now()
+        )
+        self._beat_timer = timers.at(self._heartbeat.deadline, self._beat)
+
+    def attach(self, transport: Transport, handler: EngineHandler) -> None:
+        """Complete the session; called once by its server."""
+        self.transport = transport
+        self._handler = handler
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self.state is State.OPEN
+
+    @property
+    def writable(self) -> bool:
+        """Whether a message would leave now, with nothing queued before it."""
+        return self.state is State.OPEN and self.transport.writable
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes queued for the client and not taken by it (or its kernel) yet."""
+        return self.transport.queued_bytes
+
+    # -- for applications -------------------------------------------------------------------------
+
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+        """Register a handler, as a call or a decorator.
+
+        Args:
+            event: ``"message"`` (called with the message), ``"upgrade"`` (with the transport's name),
+                ``"drain"`` (no argument) or ``"close"`` (with reason and description).
+            handler: What to call, in a greenlet that may block.
+
+        Raises:
+            ValueError: There is no such event.
+        """
+        if event not in EVENTS:
+            raise ValueError(f"a session has the events {', '.join(EVENTS)}; not {event!r}")
+        if handler is None:
+            return lambda function: self.on(event, function)
+        if self._listeners is None:
+            self._listeners = {}
+        self._listeners.setdefault(event, []).append(handler)
+        return handler
+
+    def listeners(self, event: str) -> Sequence[Callable[..., Any]]:
+        """Return the handlers of an event."""
+        return self._listeners.get(event, ()) if self._listeners is not None else ()
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message; returns at once. From any greenlet or thread; ignored once closed."""
+        message = Message(data.encode(), False) if isinstance(data, str) else Message(bytes(data), True)
+        if self._runtime.is_current():
+            self.send_messages((message,))
+        else:
+            self._runtime.from_thread(self.send_messages, (message,))
+
+    def close(self) -> None:
+        """Close the session and its connection; idempotent. From any greenlet or thread."""
+        if self._runtime.is_current():
+            self.shut("forced close")
+        else:
+            self._runtime.from_thread(self.shut, "forced close")
+
+    # -- for the server above, on the hub's thread --------------------------------------------------
+
+    def send_messages(self, messages: Sequence[Message]) -> None:
+        """Queue messages that belong together."""
+        if self.state is State.OPEN:
+            self.transport.send(messages)
+
+    def shut(self, reason: str, description: str = "", *, code: int | None = None) -> None:
+        """Close from our side, with the reason that the application will see.
+
+        A polling client that isn't polling is told with its next request; the session is over at once.
+        """
+        if self.state is State.CLOSED:
+            return
+        self._end(reason, description, code)
+
+    def refuse(self, reason: str, description: str) -> None:
+        """Close because the client broke the rules of the layer above."""
+        if self.state is State.OPEN:
+            self.refused = True
+            self._end(reason, description, 1008)
+
+    # -- for the transport ------------------------------------------------------------------------
+
+    def on_packet(self, type: int, data: str | bytes) -> None:
+        """Take one packet."""
+        if self.state is not State.OPEN:
+            return
+        heartbeat = self._heartbeat
+        if type == MESSAGE:
+            if heartbeat.awaiting_pong:
+                heartbeat.on_activity(self._runtime.timers.now())
+            self._handler.on_message(data)
+        elif type == PING and self.protocol == 3:
+            heartbeat.on_ping(self._runtime.timers.now())
+            self.transport.send_control(PONG, "probe" if data == "probe" else "")
+            self._reschedule()
+        elif type == PONG and self.protocol == 4:
+            heartbeat.on_pong(self._runtime.timers.now())
+            self._reschedule()
+        elif type in (PING, PONG):
+            self.refuse("transport error", "invalid heartbeat direction")
+        elif type == CLOSE and isinstance(self.transport, PollingTransport):
+            self.transport.left_by_client()
+            self.on_close("transport close")
+        else:
+            logger.debug("session %s: ignored packet of type %d: %s", self.id, type, shown(data))
+
+    def on_close(self, reason: str, description: str = "") -> None:
+        """Learn that the transport is gone, or that its peer broke the rules; the first call counts."""
+        if self.state is State.OPEN:
+            self.refused = reason == "parse error"
+            self._end(reason, description, CLOSE_CODES.get(reason))
+
+    def on_drain(self) -> None:
+        """Learn that everything queued has left."""
+        for listener in self.listeners("drain"):
+            self._workers.run(listener)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _end(self, reason: str, description: str, code: int | None) -> None:
+        """The one way out: whatever happens, the handler hears of it exactly once."""
+        self.state = State.CLOSED
+        self.reason = reason
+        self._beat_timer.cancel()
+        logger.debug("session %s: closed: %s %s", self.id, reason, description)
+        self.transport.close(code, description if self.refused and len(description) < 100 else reason)
+        self._on_closed(self)
+        self._handler.on_close(reason, description)
+        for listener in self.listeners("close"):
+            self._workers.run(listener, reason, description)
+
+    def move_to(self, transport: Transport) -> None:
+        """Complete an upgrade: what polling hasn't delivered goes out on the new transport, in order."""
+        polling = self.transport
+        self.transport = transport
+        if isinstance(polling, PollingTransport):
+            left = polling.detach()
+            if left:
+                transport.send(left)
+            if polling.paused:
+                transport.pause()
+        logger.debug("session %s: upgraded to %s", self.id, transport.name)
+        for listener in self.listeners("upgrade"):
+            self._workers.run(listener, transport.name)
+
+    def pause(self) -> None:
+        """Take in nothing for now, because too much waits for the application."""
+        self.transport.pause()
+
+    def resume(self) -> None:
+        """Take in packets again."""
+        self.transport.resume()
+
+    def _reschedule(self) -> None:
+        """Look at the heartbeat earlier, if its next deadline is earlier than the timer."""
+        if self._heartbeat.deadline < self._beat_timer.when:
+            self._beat_timer.cancel()
+            self._beat_timer = self._runtime.timers.at(self._heartbeat.deadline, self._beat)
+
+    def _beat(self) -> None:
+        if self.state is not State.OPEN:
+            return
+        timers = self._runtime.timers
+        now = timers.now()
+        heartbeat = self._heartbeat
+        if self.transport.paused and now >= heartbeat.deadline and heartbeat.awaiting_pong:
+            # Nobody reads, so nobody can have heard the answer.
+            heartbeat.postpone(1.0)
+        due = heartbeat.due(now)
+        if due is Due.DEAD:
+            self.on_close("ping timeout")
+            return
+        if due is Due.PING:
+            self.transport.send_control(PING)
+        self._beat_timer = timers.at(heartbeat.deadline, self._beat)

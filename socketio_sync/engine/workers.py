@@ -1,0 +1,151 @@
+"""Application code runs here: in pooled greenlets that a reader switches into directly.
+
+A handler that doesn't block returns straight to the reader, for the price of two switches; one that blocks
+parks in the hub, and the reader goes on reading. Every job starts with empty context variables and
+greenlet-locals.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from gevent import getcurrent
+from greenlet import greenlet
+
+from socketio_sync.transports.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+# More idle workers than this end instead of waiting for the next burst.
+MAX_IDLE = 256
+
+_DONE = object()
+
+Job: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+class _Worker(greenlet):
+    """A greenlet with what it is to do next, and whom it came from."""
+
+    __slots__ = ("caller", "job", "lane")
+
+    caller: Any
+    job: Job
+    lane: Lane | None
+
+
+class Workers:
+    """The pool. For the hub's thread only."""
+
+    __slots__ = ("_hub", "_idle", "_loop")
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Keep the pool of one hub."""
+        self._hub = runtime.hub
+        self._loop = runtime.loop
+        self._idle: list[_Worker] = []
+
+    def run(self, function: Callable[..., object], *args: Any) -> None:
+        """Run ``function`` now, in a worker; returns when it has ended or blocks."""
+        self._enter((function, args), None)
+
+    def _enter(self, job: Job, lane: Lane | None) -> None:
+        worker = self._idle.pop() if self._idle else _Worker(self._work, self._hub)
+        worker.job = job
+        worker.lane = lane
+        caller = worker.caller = getcurrent()
+        if caller is self._hub:
+            worker.switch()
+            return
+        # If the job blocks, the hub brings us back in its next turn.
+        resume = self._loop.run_callback(caller.switch)
+        if worker.switch() is _DONE:
+            resume.stop()
+        else:
+            worker.caller = None
+
+    def _work(self) -> object:
+        me: Any = getcurrent()
+        hub = self._hub
+        while True:
+            self._run_jobs(me)
+            caller = me.caller
+            if caller is None:
+                caller = hub
+            if me.__dict__ or len(self._idle) >= MAX_IDLE:
+                # Greenlet-locals were used here: they end with the greenlet.
+                me.parent = caller
+                return _DONE
+            if me.gr_context is not None:
+                me.gr_context = None
+            self._idle.append(me)
+            if caller is hub:
+                hub.switch()
+            else:
+                caller.switch(_DONE)
+
+    def _run_jobs(self, me: Any) -> None:
+        """Run the worker's job, and then those that have queued up in its lane meanwhile."""
+        function, args = me.job
+        lane = me.lane
+        me.job = None
+        while True:
+            try:
+                function(*args)
+            except BaseException:
+                # What application code raises is dealt with below us; this is SystemExit,
+                # KeyboardInterrupt, GreenletExit, or a defect of our own.
+                self._hub.handle_error(me, *sys.exc_info())
+            if lane is None:
+                return
+            if not lane.queue:
+                lane.running = False
+                return
+            function, args = lane.next()
+            if me.__dict__:
+                self._loop.run_callback(self._enter, (function, args), lane)
+                return
+            if me.gr_context is not None:
+                me.gr_context = None
+
+
+class Lane:
+    """The jobs of one socket: in order, each to its end. For the hub's thread only.
+
+    Attributes:
+        running: Whether a job runs, or is parked in the hub.
+        queue: The jobs behind it, each with its size.
+        queued_bytes: The sum of their sizes.
+        on_shorter: Called after a job was taken from the queue.
+    """
+
+    __slots__ = ("_workers", "on_shorter", "queue", "queued_bytes", "running")
+
+    def __init__(self, workers: Workers, on_shorter: Callable[[], None] | None = None) -> None:
+        """Run jobs on ``workers``."""
+        self._workers = workers
+        self.running = False
+        self.queue: deque[tuple[Job, int]] = deque()
+        self.queued_bytes = 0
+        self.on_shorter = on_shorter
+
+    def submit(self, size: int, function: Callable[..., object], *args: Any) -> None:
+        """Run a job now if none runs, else after those before it; ``size`` counts while it waits."""
+        if self.running:
+            self.queue.append(((function, args), size))
+            self.queued_bytes += size
+        else:
+            self.running = True
+            self._workers._enter((function, args), self)
+
+    def next(self) -> Job:
+        """Take the next job from the queue."""
+        job, size = self.queue.popleft()
+        self.queued_bytes -= size
+        if self.on_shorter is not None:
+            self.on_shorter()
+        return job
