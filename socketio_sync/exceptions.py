@@ -1,5 +1,7 @@
 """Every error that socketio_sync raises on purpose, in one tree.
 
+The tree, from its root:
+
     SocketIOError
      ├ ConnectionRefused     an application's middleware refuses a client
      ├ AckTimeout            not everybody acknowledged in time
@@ -43,7 +45,9 @@ class AckTimeout(SocketIOError):
         responses: The answers that did come, in order of arrival; empty for a single client.
     """
 
-    def __init__(self, message: str = "no acknowledgement in time", responses: list[Any] | None = None) -> None:
+    def __init__(
+        self, message: str = "no acknowledgement in time", responses: list[Any] | None = None
+    ) -> None:
         """Carry the partial answers of a broadcast in ``responses``."""
         super().__init__(message)
         self.responses: list[Any] = responses if responses is not None else []

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 ROOT = "socketio_sync"
 DEBUG_VARIABLE = "SOCKETIO_SYNC_DEBUG"
 CUT = 200
+MAX_REASONS = 1000
 
 
 def configure(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -61,6 +62,9 @@ class Throttle:
         What was left out is named, as a count, in the first line of a later second.
         """
         second = int(time.monotonic())
+        if len(self._seen) > MAX_REASONS:
+            # Reasons may hold what strangers sent, and must not pile up.
+            self._seen.clear()
         at, count = self._seen.get(reason, (second, 0))
         if at == second:
             self._seen[reason] = (second, count + 1)

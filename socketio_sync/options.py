@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from socketio_sync.types import Environ
 
-Origins: TypeAlias = "str | re.Pattern[str] | Iterable[str | re.Pattern[str]] | Callable[[str, Environ], bool] | None"
+_Origin: TypeAlias = "str | re.Pattern[str]"
+Origins: TypeAlias = "_Origin | Iterable[_Origin] | Callable[[str, Environ], bool] | None"
 
 TRANSPORTS = ("polling", "websocket")
 

@@ -1,0 +1,292 @@
+"""The runner: a WSGI server on gevent that may face the internet, and its clean stop on a signal."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.pywsgi import WSGIServer
+from gevent.ssl import SSLContext
+
+from socketio_sync.http_handler import DeadlinePassed, StrictHandler, problems
+from socketio_sync.http_head import RequestLimits
+from socketio_sync.types import Environ, WSGICallable
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 1024
+STOP_SECONDS = 10.0
+# How often the deadlines of all connections are looked at, at most: they are kept to this precision.
+SWEEP_SECONDS = 1.0
+# A sweep that comes later than this was held up by a handler that didn't yield.
+STALL_SECONDS = 0.25
+
+
+class HTTPServer(WSGIServer):  # type: ignore[misc]
+    """The listener, and what its connections share.
+
+    Attributes:
+        connections: The handlers of all open connections, less those that were taken over.
+        limits: The limits of every request.
+        logs_requests: Whether there is an access log.
+        stopping: Whether connections end with the answer they are at.
+        drained: Set while no connection is open.
+    """
+
+    handler_class = StrictHandler
+
+    def __init__(
+        self,
+        listener: Any,
+        application: WSGICallable,
+        *,
+        limits: RequestLimits,
+        is_ours: Callable[[Environ], bool],
+        log: Any,
+        **options: Any,
+    ) -> None:
+        """Listen at ``listener``; ``is_ours(environ)`` tells whose WebSocket handshakes reach the application."""
+        super().__init__(listener, application, log=log, backlog=BACKLOG, **options)
+        self.limits = limits
+        self.logs_requests = log is not None
+        self.connections: set[StrictHandler] = set()
+        self.stopping = False
+        # gevent-websocket looks these up here.
+        self.clients: dict[Any, Any] = {}
+        self.logger = logging.getLogger("geventwebsocket")
+        self._is_ours = is_ours
+        self._sweeper: Any = None
+        self._expected = 0.0
+
+    def pre_start_hook(self, handler: StrictHandler) -> bool:
+        """Tell gevent-websocket to leave a handshake to the application."""
+        return self._is_ours(handler.environ)
+
+    def start(self) -> None:
+        """Start listening."""
+        super().start()
+        limits = self.limits
+        shortest = min(limits.head_timeout, limits.keepalive_idle, limits.body_grace, limits.write_stall_timeout)
+        period = min(SWEEP_SECONDS, shortest / 8)
+        self._sweeper = self.loop.timer(period, repeat=period, ref=False)
+        self._expected = time.monotonic() + period
+        self._sweeper.start(self._sweep, period)
+
+    def end(self) -> None:
+        """End what outlives the listener, once no connection is open."""
+        if self._sweeper is not None:
+            self._sweeper.stop()
+            self._sweeper.close()
+            self._sweeper = None
+
+    def do_read(self) -> Any:
+        """Accept a connection; nothing on it waits for Nagle's algorithm."""
+        accepted = super().do_read()
+        if accepted and self.family in (socket.AF_INET, socket.AF_INET6):
+            accepted[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return accepted
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """Serve a TLS connection, if its handshake succeeds in time."""
+        try:
+            with gevent.Timeout(self.limits.head_timeout):
+                wrapped = self.wrap_socket(client_socket, **self.ssl_args)
+        except (gevent.Timeout, OSError) as error:
+            host = address[0] if isinstance(address, tuple) else "a local client"
+            problems.warning("TLS", "no TLS with %s: %s", host, type(error).__name__)
+            return
+        with wrapped:
+            self.handle(wrapped, address)
+
+    def _sweep(self, period: float) -> None:
+        """Throw at every handler that has waited for too long. Runs on the hub."""
+        now = time.monotonic()
+        late = now - self._expected
+        self._expected = now + period
+        if late > STALL_SECONDS:
+            # What clients sent meanwhile lies in the kernel: they aren't to blame.
+            for handler in self.connections:
+                handler.deadline += late
+        for handler in [handler for handler in self.connections if handler.deadline <= now]:
+            if handler.deadline <= now:
+                handler.greenlet.throw(DeadlinePassed)
+
+
+class Runner:
+    """Serves a WSGI application until a signal stops it.
+
+    All methods are for the thread that made the runner.
+    """
+
+    def __init__(
+        self,
+        app: WSGICallable,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 3000,
+        socketio_path_matches: Callable[[Environ], bool] | None = None,
+        on_stop: Callable[[], None] | None = None,
+        log: Any = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        limits: RequestLimits | None = None,
+        stop_timeout: float = STOP_SECONDS,
+    ) -> None:
+        """Prepare to serve ``app``; :meth:`start` binds the port.
+
+        Args:
+            app: The WSGI application.
+            host: The address to listen on; ``"0.0.0.0"`` is every IPv4 address of the machine.
+            port: The port to listen on; 0 lets the system choose, see :attr:`address`.
+            socketio_path_matches: Tells from an environ whether a WebSocket handshake is for the
+                application itself, which then takes the connection over; gevent-websocket answers all
+                others, and the application finds ``wsgi.websocket`` in their environ. None: all are the
+                application's.
+            on_stop: Called once when the runner stops, in a greenlet of its own; returns when the
+                connections that were taken over are closed.
+            log: Where the access log goes: a ``logging.Logger`` or an object with ``write``; None is none.
+            certfile: File with the certificate chain, for TLS.
+            keyfile: File with its key; None where ``certfile`` holds it.
+            limits: None is the default of each limit.
+            stop_timeout: How long a stop may take, in seconds.
+        """
+        tls = {"ssl_context": _tls_context(certfile, keyfile)} if certfile else {}
+        self._host, self._port = host, port
+        self._on_stop = on_stop
+        self._stop_timeout = stop_timeout
+        self._stopping = False
+        self._stopped = Event()
+        self._server = HTTPServer(
+            (host, port),
+            app,
+            limits=limits or RequestLimits(),
+            is_ours=socketio_path_matches or (lambda environ: True),
+            log=log,
+            # The name of the machine would be asked of DNS, and is used by nobody: HTTP/1.1 has the Host header.
+            environ={"SERVER_NAME": host},
+            **tls,
+        )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are listened on; the real port once the runner has started."""
+        address: tuple[str, int] = self._server.address[:2]
+        return address
+
+    def start(self) -> None:
+        """Bind the port and serve in the background, as long as something runs the hub. Idempotent.
+
+        Raises:
+            OSError: The address can't be had; the message says which, and why.
+        """
+        if self._server.started:
+            return
+        try:
+            self._server.start()
+        except OSError as error:
+            where = f"port {self._port} of {self._host}"
+            if error.errno == errno.EADDRINUSE:
+                reason = f"{where} is in use by another process; stop that one, or choose another port"
+            else:
+                reason = f"can't listen on {where}: {error.strerror or error}"
+            raise OSError(error.errno, reason) from None
+
+    def serve_forever(self) -> None:
+        """Serve until SIGTERM or SIGINT, or until :meth:`stop` is called; then return.
+
+        The first signal stops cleanly, a second one ends the process at once. In another thread than the
+        main one, signals aren't handled.
+
+        Raises:
+            OSError: As :meth:`start`.
+        """
+        self.start()
+        restore = self._catch_signals() if threading.current_thread() is threading.main_thread() else None
+        try:
+            self._stopped.wait()
+        finally:
+            if restore is not None:
+                restore()
+            self.stop(timeout=0.0)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop listening, call ``on_stop``, let the requests in progress end; blocks. Idempotent.
+
+        Args:
+            timeout: How long that may take, in seconds; what isn't finished then is cut off. None is the
+                runner's ``stop_timeout``.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        server = self._server
+        until = time.monotonic() + (self._stop_timeout if timeout is None else timeout)
+        server.close()
+        server.stopping = True
+        stopping = gevent.spawn(self._call_on_stop)
+        gevent.killall([handler.greenlet for handler in server.connections if handler.idle], block=False)
+        try:
+            stopping.join(max(until - time.monotonic(), 0.0))
+            gevent.joinall(_greenlets(server.connections), timeout=max(until - time.monotonic(), 0.0))
+            left = [stopping, *_greenlets(server.connections)]
+            gevent.killall([greenlet for greenlet in left if not greenlet.dead], block=False)
+        finally:
+            server.end()
+            self._stopped.set()
+
+    def _call_on_stop(self) -> None:
+        if self._on_stop is None:
+            return
+        try:
+            self._on_stop()
+        except Exception:
+            logger.exception("on_stop failed")
+
+    def _catch_signals(self) -> Callable[[], None]:
+        """Stop on the first signal; return what puts the process's own handlers back."""
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.getsignal(number) for number in numbers}
+        watchers: list[Any] = []
+
+        def stop(number: int) -> None:
+            logger.info("%s: stopping", signal.Signals(number).name)
+            for watcher in watchers:
+                watcher.cancel()
+            for each in numbers:
+                signal.signal(each, signal.SIG_DFL)
+            self.stop()
+
+        def restore() -> None:
+            for watcher in watchers:
+                watcher.cancel()
+            for number, handler in before.items():
+                if handler is not None:
+                    signal.signal(number, handler)
+
+        watchers += [gevent.signal_handler(number, stop, number) for number in numbers]
+        return restore
+
+
+def serve(app: WSGICallable, **options: Any) -> None:
+    """Serve ``app`` until a signal comes; ``options`` are those of :class:`Runner`."""
+    Runner(app, **options).serve_forever()
+
+
+def _greenlets(handlers: Iterable[StrictHandler]) -> list[Any]:
+    return [handler.greenlet for handler in handlers]
+
+
+def _tls_context(certfile: str, keyfile: str | None) -> ssl.SSLContext:
+    # gevent's own class: the standard one blocks the loop in an unpatched process.
+    context: ssl.SSLContext = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certfile, keyfile)
+    return context

@@ -1,0 +1,1 @@
+"""The Socket.IO server: namespaces, sockets, events, acknowledgements and rooms."""

@@ -1,0 +1,291 @@
+"""One client: its Engine.IO session, and its sockets in the namespaces that it has joined.
+
+Specification: socket.io-protocol, "Connection to a namespace"; wire.md 2.3, 2.8, 2.11.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from socketio_sync.engine.server import new_id
+from socketio_sync.engine.socket import EngineSocket
+from socketio_sync.exceptions import ConnectionRefused, PacketError
+from socketio_sync.logs import Throttle, shown
+from socketio_sync.protocol.engineio.handshake import parse_query
+from socketio_sync.protocol.engineio.packet import Message
+from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
+from socketio_sync.server.dispatch import run_lifecycle, run_middlewares
+from socketio_sync.server.handshake import Handshake
+from socketio_sync.server.outgoing import messages_of
+from socketio_sync.server.socket import Socket
+from socketio_sync.transports.polling import PollingTransport
+
+if TYPE_CHECKING:
+    from socketio_sync.server.server import Server
+
+logger = logging.getLogger(__name__)
+problems = Throttle(logger)
+
+# While a handler waits in call(), events are taken in beyond the bound of the inbox, or the
+# answer would never be read; up to this many times the bound.
+HARD_LIMIT_FACTOR = 16
+
+
+class _Offence(Exception):
+    """A packet that the protocol allows, but not now."""
+
+
+class Connection:
+    """The handler of one Engine.IO session. For the hub's thread only, but for ``send``."""
+
+    __slots__ = (
+        "_attachment_timer",
+        "_calls",
+        "_connect_timer",
+        "_decoder",
+        "_pending",
+        "_refusals",
+        "_server",
+        "_size",
+        "runtime",
+        "session",
+        "sockets",
+        "workers",
+    )
+
+    def __init__(self, server: Server, session: EngineSocket) -> None:
+        """Serve ``session``."""
+        engine = server.engine
+        self._server = server
+        self.session = session
+        self.runtime = engine.runtime
+        self.workers = engine.workers
+        self.sockets: dict[str, Socket] = {}
+        self._decoder = server.codec.decoder(self._guard)
+        self._pending: set[str] = set()
+        self._refusals = 0
+        self._calls = 0
+        self._size = 0
+        self._attachment_timer: Any = None
+        timeout = server.options.connect_timeout
+        self._connect_timer = self.runtime.timers.after(timeout, self._on_connect_timeout)
+        if session.protocol == 3:
+            # Before revision 4 a client didn't ask for the main namespace. In the next turn: the
+            # handshake itself has to come first.
+            self.runtime.soon(self._connect, "/", {})
+
+    # -- inbound ----------------------------------------------------------------------------------
+
+    def on_message(self, data: str | bytes) -> None:
+        """Take one message of the session."""
+        self._size += len(data)
+        try:
+            packet = self._decoder.feed(data)
+        except PacketError as error:
+            self._malformed(str(error))
+            return
+        except _Offence as offence:
+            self._close_for_offence(str(offence))
+            return
+        if packet is None:
+            if self._attachment_timer is None:
+                timeout = self._server.options.attachment_timeout
+                self._attachment_timer = self.runtime.timers.after(timeout, self._on_attachment_timeout)
+            return
+        if self._attachment_timer is not None:
+            self._attachment_timer.cancel()
+            self._attachment_timer = None
+        size, self._size = self._size, 0
+        if packet.type == EVENT:
+            socket = self.sockets[packet.namespace]
+            socket.on_event(packet, size)
+            if socket.lane.queue:
+                self._bound_inbox(socket)
+        else:
+            self._on_rare(packet)
+
+    def _on_rare(self, packet: Packet) -> None:
+        """Take what isn't an event."""
+        if packet.type == ACK:
+            if not self.sockets[packet.namespace].on_ack(packet.id, packet.data):
+                self._malformed("acknowledgements that nobody asked for")
+        elif packet.type == CONNECT:
+            self._connect(packet.namespace, packet.data if packet.data is not None else {})
+        elif packet.type == DISCONNECT:
+            self.sockets.pop(packet.namespace).on_close("client namespace disconnect")
+        else:
+            self._malformed("a CONNECT_ERROR from a client")
+
+    def _guard(self, type: int, namespace: str) -> None:
+        """Refuse a packet for a namespace that the client isn't in, before its payload is parsed."""
+        if type != CONNECT and namespace not in self.sockets:
+            raise _Offence(f"a packet of type {type} for {shown(namespace)}, which it hasn't joined")
+
+    def _malformed(self, description: str) -> None:
+        problems.warning(
+            "malformed packet",
+            "session %s of %s: malformed packet, closing: %s",
+            self.session.id,
+            self.session.environ.get("REMOTE_ADDR"),
+            shown(description),
+        )
+        for socket in tuple(self.sockets.values()):
+            self.workers.run(run_lifecycle_error, socket, description)
+        self.session.refuse("parse error", description)
+
+    def _close_for_offence(self, description: str) -> None:
+        problems.warning("offence", "session %s: closing: %s", self.session.id, description)
+        transport = self.session.transport
+        deferred = isinstance(transport, PollingTransport) and not transport.held
+        self.session.refuse("forced server close" if deferred else "forced close", description)
+
+    def _on_connect_timeout(self) -> None:
+        if not self.sockets:
+            self.session.shut("forced close", "no namespace was joined in time", code=1008)
+
+    def _on_attachment_timeout(self) -> None:
+        self._malformed("the attachments of a packet didn't come in time")
+
+    # -- the inbox --------------------------------------------------------------------------------
+
+    def _bound_inbox(self, socket: Socket) -> None:
+        options = self._server.options
+        waiting, size = len(socket.lane.queue), socket.lane.queued_bytes
+        if waiting < options.max_queued_events and size <= options.max_queued_event_bytes:
+            return
+        if not self._calls:
+            self.session.pause()
+        elif (
+            waiting >= options.max_queued_events * HARD_LIMIT_FACTOR
+            or size > options.max_queued_event_bytes * HARD_LIMIT_FACTOR
+        ):
+            self._close_for_offence("too many events while a handler waits for an acknowledgement")
+
+    def on_shorter(self) -> None:
+        """Read on, when every socket's inbox is half empty again."""
+        options = self._server.options
+        for socket in self.sockets.values():
+            lane = socket.lane
+            if (
+                len(lane.queue) > options.max_queued_events // 2
+                or lane.queued_bytes > options.max_queued_event_bytes // 2
+            ):
+                return
+        self.session.resume()
+
+    def on_call(self, change: int) -> None:
+        """Count the handlers that wait for this client's answer: it has to be read."""
+        self._calls += change
+        if self._calls:
+            self.session.resume()
+
+    # -- joining and leaving ------------------------------------------------------------------------
+
+    def _connect(self, name: str, auth: dict[str, Any]) -> None:
+        if not self.session.is_open:
+            return
+        extra_query = None
+        if self.session.protocol == 3:
+            name, mark, query = name.partition("?")
+            if mark:
+                extra_query = parse_query(query)
+                auth = dict(extra_query)
+        if name in self.sockets or name in self._pending:
+            self._close_for_offence(f"a second CONNECT to {shown(name)}")
+            return
+        options = self._server.options
+        namespace = self._server.namespaces.get(name)
+        if namespace is None:
+            self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
+            return
+        if len(self.sockets) + len(self._pending) >= options.max_namespaces:
+            self._close_for_offence(f"more than {options.max_namespaces} namespaces")
+            return
+        handshake = Handshake(
+            self.session.environ, auth, trusted_proxies=options.trusted_proxies, extra_query=extra_query
+        )
+        socket = Socket(self._new_id(name), namespace, self, handshake)
+        if namespace.middlewares:
+            self._pending.add(name)
+            self.workers.run(self._admit, socket)
+        else:
+            self._join(socket)
+
+    def _new_id(self, name: str) -> str:
+        if self.session.protocol == 4:
+            return new_id()
+        return self.session.id if name == "/" else f"{name}#{self.session.id}"
+
+    def _admit(self, socket: Socket) -> None:
+        """Ask the namespace's middlewares; in a worker."""
+        refusal = run_middlewares(socket)
+        self._pending.discard(socket.namespace.name)
+        if not self.session.is_open:
+            return
+        if refusal is None:
+            self._join(socket)
+        else:
+            self._refuse(socket.namespace.name, refusal)
+
+    def _join(self, socket: Socket) -> None:
+        """Let a socket in: the CONNECT reply first, then the application's handlers."""
+        namespace = socket.namespace
+        self._connect_timer.cancel()
+        self.sockets[namespace.name] = socket
+        socket.connected = True
+        namespace.add(socket)
+        reply = {"sid": socket.id} if self.session.protocol == 4 else None
+        self._send_packet(Packet(CONNECT, namespace.name, reply))
+        socket.lane.submit(0, run_lifecycle, socket, "connection")
+
+    def _refuse(self, name: str, refusal: ConnectionRefused, *, unknown: bool = False) -> None:
+        payload: Any = {"message": refusal.message}
+        if refusal.data is not None:
+            payload["data"] = refusal.data
+        if self.session.protocol == 3 and not unknown:
+            payload = refusal.message if refusal.data is None else refusal.data
+        logger.debug("session %s: CONNECT to %s refused: %s", self.session.id, shown(name), refusal.message)
+        self._send_packet(Packet(CONNECT_ERROR, name, payload))
+        self._refusals += 1
+        if self._refusals >= self._server.options.max_refused_connects:
+            self._close_for_offence(f"{self._refusals} refused CONNECTs")
+
+    def disconnect_socket(self, socket: Socket, close: bool) -> None:
+        """Disconnect one socket, or with ``close`` all of them and the session."""
+        if close:
+            for other in tuple(self.sockets.values()):
+                self.disconnect_socket(other, False)
+            self.session.shut("forced close")
+        elif socket.connected:
+            self._send_packet(socket.disconnect_packet())
+            self.sockets.pop(socket.namespace.name, None)
+            socket.on_close("server namespace disconnect")
+
+    def on_close(self, reason: str, description: str) -> None:
+        """Learn that the session is over: every socket leaves with the reason."""
+        self._connect_timer.cancel()
+        if self._attachment_timer is not None:
+            self._attachment_timer.cancel()
+        sockets = tuple(self.sockets.values())
+        self.sockets.clear()
+        for socket in sockets:
+            socket.on_close(reason, description)
+
+    # -- outbound ---------------------------------------------------------------------------------
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Queue the messages of one packet. From any greenlet or thread."""
+        if self.runtime.is_current():
+            self.session.send_messages(messages)
+        else:
+            self.runtime.from_thread(self.session.send_messages, messages)
+
+    def _send_packet(self, packet: Packet) -> None:
+        self.session.send_messages(messages_of(self._server.codec.encode(packet)))
+
+
+def run_lifecycle_error(socket: Socket, description: str) -> None:
+    """Tell a socket's ``error`` handlers what its client did wrong."""
+    run_lifecycle(socket, "error", description)

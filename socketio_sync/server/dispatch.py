@@ -1,0 +1,150 @@
+"""The one place where application code is called: in a worker, holding no lock, its errors contained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from socketio_sync.exceptions import ConnectionRefused
+from socketio_sync.logs import Throttle, shown
+from socketio_sync.server.handlers import Handlers
+
+if TYPE_CHECKING:
+    from socketio_sync.server.socket import Socket
+
+logger = logging.getLogger(__name__)
+problems = Throttle(logger)
+
+
+def run_event(socket: Socket, name: Any, arguments: Sequence[Any], ack_id: int | None) -> None:
+    """Run the handlers of one event from a client, and acknowledge it if that was asked for.
+
+    The first handler, in order of registration, that returns something else than None answers; one that
+    raises doesn't.
+    """
+    outcome = _Outcome(socket, name)
+    outcome.run(socket.namespace.handlers, (socket, *arguments))
+    if socket.handlers is not None:
+        outcome.run(socket.handlers, arguments)
+    if outcome.returned:
+        if ack_id is not None:
+            acknowledge(socket, name, ack_id, outcome.answer)
+    elif outcome.error is None:
+        _unhandled(socket, name)
+    elif ack_id is not None and socket.options.error_acks:
+        error = {"message": str(outcome.error), "type": type(outcome.error).__name__}
+        socket.send_ack(ack_id, [{"error": error}])
+
+
+class _Outcome:
+    """What the handlers of one event came to."""
+
+    __slots__ = ("answer", "error", "name", "returned", "socket")
+
+    def __init__(self, socket: Socket, name: Any) -> None:
+        self.socket = socket
+        self.name = name
+        self.answer: Any = None
+        self.returned = False
+        self.error: Exception | None = None
+
+    def run(self, handlers: Handlers, arguments: Sequence[Any]) -> None:
+        for entry in handlers.of_event(self.name):
+            if entry.once and not handlers.spend(self.name, entry):
+                continue
+            try:
+                value = entry.call(*arguments)
+            except Exception as error:
+                self.error = error
+                report(self.socket, self.name, error)
+            else:
+                self.returned = True
+                if self.answer is None:
+                    self.answer = value
+
+
+def acknowledge(socket: Socket, name: Any, ack_id: int, answer: Any) -> None:
+    """Send a handler's return value: None is no values, a tuple several."""
+    values: Sequence[Any]
+    if answer is None:
+        values = ()
+    elif isinstance(answer, tuple):
+        values = answer
+    else:
+        values = (answer,)
+    try:
+        socket.send_ack(ack_id, values)
+    except Exception as error:
+        # Something that can't be encoded: the handler's fault, as if it had raised.
+        report(socket, name, error)
+
+
+def run_lifecycle(socket: Socket, event: str, *arguments: Any) -> None:
+    """Run the handlers of an event of a socket's life: its namespace's, then its own."""
+    _run_lifecycle(socket.namespace.handlers, socket, event, (socket, *arguments))
+    if socket.handlers is not None:
+        _run_lifecycle(socket.handlers, socket, event, arguments)
+
+
+def _run_lifecycle(handlers: Handlers, socket: Socket, event: str, arguments: tuple[Any, ...]) -> None:
+    for entry in handlers.of_lifecycle(event):
+        if entry.once and not handlers.spend(event, entry):
+            continue
+        try:
+            entry.call(*arguments)
+        except Exception as error:
+            report(socket, event, error)
+
+
+def run_middlewares(socket: Socket) -> ConnectionRefused | None:
+    """Run the middlewares of a socket's namespace in order; return the refusal, None to admit."""
+    for middleware in socket.namespace.middlewares:
+        try:
+            middleware(socket)
+        except ConnectionRefused as refusal:
+            return refusal
+        except Exception as error:
+            report(socket, "connect", error)
+            # The text of an unexpected error isn't for strangers.
+            return ConnectionRefused("internal error")
+    return None
+
+
+def run_callback(socket: Socket, callback: Any, values: Sequence[Any]) -> None:
+    """Run the callback of an acknowledgement with its values."""
+    try:
+        callback(*values)
+    except Exception as error:
+        report(socket, "acknowledgement", error)
+
+
+def report(socket: Socket, event: Any, error: Exception) -> None:
+    """Log what a handler raised, with its traceback, and tell the ``on_error`` handlers."""
+    logger.error(
+        "the handler of %s raised (namespace %s, socket %s)",
+        shown(event),
+        socket.namespace.name,
+        socket.id,
+        exc_info=error,
+    )
+    for handler in socket.namespace.error_handlers:
+        try:
+            handler(socket, event, error)
+        except Exception:
+            logger.exception("an error handler raised")
+
+
+def _unhandled(socket: Socket, name: Any) -> None:
+    names = socket.namespace.handlers.names()
+    if socket.handlers is not None:
+        names += socket.handlers.names()
+    close = get_close_matches(str(name), names, 1)
+    problems.warning(
+        "unhandled event",
+        "nobody handles the event %s of namespace %s%s",
+        shown(name),
+        socket.namespace.name,
+        f"; did you mean {close[0]!r}?" if close else "",
+    )

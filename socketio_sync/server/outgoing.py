@@ -1,0 +1,50 @@
+"""Packets on their way out: encoded once, whatever the number of recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from socketio_sync.protocol.engineio.packet import Message
+from socketio_sync.protocol.socketio.codec import Codec, Encoded
+from socketio_sync.protocol.socketio.packet import RESERVED_EVENTS, Packet
+
+
+def messages_of(encoded: Encoded) -> Sequence[Message]:
+    """Return the messages of an encoded packet, in the order in which they must be sent."""
+    text, attachments = encoded
+    if not attachments:
+        return (Message(text, False),) if text is not None else ()
+    messages = [Message(text, False)] if text is not None else []
+    messages += [Message(attachment, True) for attachment in attachments]
+    return messages
+
+
+def check_event_name(event: str) -> None:
+    """Refuse to emit what a client would take for something else.
+
+    Raises:
+        ValueError: The name is reserved.
+        TypeError: It isn't a string.
+    """
+    if not isinstance(event, str):
+        raise TypeError(f"an event's name must be a string, not {event!r}")
+    if event in RESERVED_EVENTS:
+        raise ValueError(f"{event!r} is a reserved event name")
+
+
+class Broadcast:
+    """One packet for many sockets."""
+
+    __slots__ = ("_codec", "_messages", "packet")
+
+    def __init__(self, packet: Packet, codec: Codec) -> None:
+        """Send ``packet``, encoded by ``codec`` when it's first needed."""
+        self.packet = packet
+        self._codec = codec
+        self._messages: Sequence[Message] | None = None
+
+    def messages(self) -> Sequence[Message]:
+        """Return the messages, the same objects at each call."""
+        if self._messages is None:
+            self._messages = messages_of(self._codec.encode(self.packet))
+        return self._messages
