@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any
+
+from gevent import monkey
 
 from socketio_sync.transports.outbox import Outbox
 from socketio_sync.transports.timers import Timers
+
+# The native thread's: in a patched process the usual function tells greenlets apart.
+_get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 
 # As much as one system call brings in at most. Larger messages arrive in several pieces;
 # nothing else is bounded by it.
@@ -35,12 +39,12 @@ class Runtime:
         self.outbox = Outbox(hub.loop)
         self.timers = Timers(hub.loop)
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))
-        self._ident = get_ident()
+        self._ident = _get_ident()
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
 
     def is_current(self) -> bool:
         """Tell whether the calling thread is the hub's own."""
-        return get_ident() == self._ident
+        return _get_ident() == self._ident
 
     def soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Call ``function`` on the hub in its next turn. From the hub's thread only."""
