@@ -7,7 +7,7 @@ from typing import Any
 
 from socketio_sync.bundle import ClientBundle
 from socketio_sync.engine.http import write_answer
-from socketio_sync.run import serve
+from socketio_sync.run import STOP_SECONDS, serve
 from socketio_sync.server.server import Server as CoreServer
 from socketio_sync.types import Environ, StartResponse, WSGICallable
 
@@ -65,7 +65,13 @@ class Server(CoreServer):
             app = self
         elif not isinstance(app, WSGIApp):
             app = WSGIApp(self, app)
-        serve(app, host=host, port=port, socketio_path_matches=self.matches, on_stop=self.close, **options)
+        serve(app, host=host, port=port, socketio_path_matches=self.matches, on_stop=self._stop, **options)
+
+    def _stop(self) -> None:
+        """Close, and let the handlers that run because of it come to their end."""
+        self.close()
+        if self.engine.is_bound:
+            self.engine.workers.join(STOP_SECONDS)
 
 
 class WSGIApp:

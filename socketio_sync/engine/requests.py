@@ -153,6 +153,13 @@ class Requests:
         engine = self._engine
         if request.sid is not None:
             return 0
+        if request.transport == "websocket" and not upgrade:
+            problems.warning(
+                "SIO402",
+                "SIO402 a WebSocket request came without 'Upgrade: websocket' (Via: %s): a proxy that strips "
+                "it must pass the Upgrade and Connection headers on, over HTTP/1.1",
+                shown(environ.get("HTTP_VIA")),
+            )
         check_handshake(request, method=environ["REQUEST_METHOD"], is_upgrade=upgrade)
         if engine.closed:
             raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"})

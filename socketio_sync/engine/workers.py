@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from gevent import getcurrent
+import gevent
+from gevent import Timeout, getcurrent
 from greenlet import greenlet
 
 from socketio_sync.transports.runtime import Runtime
@@ -41,20 +42,37 @@ class _Worker(greenlet):
 class Workers:
     """The pool. For the hub's thread only."""
 
-    __slots__ = ("_hub", "_idle", "_loop")
+    __slots__ = ("_alive", "_hub", "_idle", "_loop")
 
     def __init__(self, runtime: Runtime) -> None:
         """Keep the pool of one hub."""
         self._hub = runtime.hub
         self._loop = runtime.loop
         self._idle: list[_Worker] = []
+        self._alive = 0
 
     def run(self, function: Callable[..., object], *args: Any) -> None:
         """Run ``function`` now, in a worker; returns when it has ended or blocks."""
         self._enter((function, args), None)
 
+    @property
+    def busy(self) -> int:
+        """How many jobs run, or are parked in the hub."""
+        return self._alive - len(self._idle)
+
+    def join(self, timeout: float) -> bool:
+        """Block until no job runs, for ``timeout`` seconds at most; tell whether that was reached."""
+        with Timeout(timeout, False):
+            while self.busy:
+                gevent.sleep(0.01)
+        return not self.busy
+
     def _enter(self, job: Job, lane: Lane | None) -> None:
-        worker = self._idle.pop() if self._idle else _Worker(self._work, self._hub)
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            worker = _Worker(self._work, self._hub)
+            self._alive += 1
         worker.job = job
         worker.lane = lane
         caller = worker.caller = getcurrent()
@@ -78,6 +96,7 @@ class Workers:
                 caller = hub
             if me.__dict__ or len(self._idle) >= MAX_IDLE:
                 # Greenlet-locals were used here: they end with the greenlet.
+                self._alive -= 1
                 me.parent = caller
                 return _DONE
             if me.gr_context is not None:

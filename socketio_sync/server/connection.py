@@ -238,7 +238,7 @@ class Connection:
         namespace.add(socket)
         reply = {"sid": socket.id} if self.session.protocol == 4 else None
         self._send_packet(Packet(CONNECT, namespace.name, reply))
-        socket.lane.submit(0, run_lifecycle, socket, "connection")
+        socket.on_connected()
 
     def _refuse(self, name: str, refusal: ConnectionRefused, *, unknown: bool = False) -> None:
         payload: Any = {"message": refusal.message}

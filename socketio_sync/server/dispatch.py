@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from gevent import Timeout
+
 from socketio_sync.exceptions import ConnectionRefused
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.server.handlers import Handlers
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 problems = Throttle(logger)
+
+# gevent's timeout isn't an Exception, yet a handler that lets one escape has simply failed.
+Failure = (Exception, Timeout)
 
 
 def run_event(socket: Socket, name: Any, arguments: Sequence[Any], ack_id: int | None) -> None:
@@ -48,7 +53,7 @@ class _Outcome:
         self.name = name
         self.answer: Any = None
         self.returned = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def run(self, handlers: Handlers, arguments: Sequence[Any]) -> None:
         for entry in handlers.of_event(self.name):
@@ -56,7 +61,7 @@ class _Outcome:
                 continue
             try:
                 value = entry.call(*arguments)
-            except Exception as error:
+            except Failure as error:
                 self.error = error
                 report(self.socket, self.name, error)
             else:
@@ -94,7 +99,7 @@ def _run_lifecycle(handlers: Handlers, socket: Socket, event: str, arguments: tu
             continue
         try:
             entry.call(*arguments)
-        except Exception as error:
+        except Failure as error:
             report(socket, event, error)
 
 
@@ -105,7 +110,7 @@ def run_middlewares(socket: Socket) -> ConnectionRefused | None:
             middleware(socket)
         except ConnectionRefused as refusal:
             return refusal
-        except Exception as error:
+        except Failure as error:
             report(socket, "connect", error)
             # The text of an unexpected error isn't for strangers.
             return ConnectionRefused("internal error")
@@ -116,11 +121,11 @@ def run_callback(socket: Socket, callback: Any, values: Sequence[Any]) -> None:
     """Run the callback of an acknowledgement with its values."""
     try:
         callback(*values)
-    except Exception as error:
+    except Failure as error:
         report(socket, "acknowledgement", error)
 
 
-def report(socket: Socket, event: Any, error: Exception) -> None:
+def report(socket: Socket, event: Any, error: BaseException) -> None:
     """Log what a handler raised, with its traceback, and tell the ``on_error`` handlers."""
     logger.error(
         "the handler of %s raised (namespace %s, socket %s)",

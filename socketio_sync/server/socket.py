@@ -43,6 +43,7 @@ class Socket(Broadcaster):
 
     __slots__ = (
         "_acks",
+        "_ready",
         "_unknown_acks",
         "connected",
         "connection",
@@ -68,6 +69,7 @@ class Socket(Broadcaster):
         self.lane = Lane(connection.workers, connection.on_shorter)
         self._acks: dict[int, PendingAck] | None = None
         self._unknown_acks = 0
+        self._ready = False
 
     def __repr__(self) -> str:
         """Name the socket and its namespace."""
@@ -241,6 +243,14 @@ class Socket(Broadcaster):
 
     # -- for the connection, on the hub's thread ----------------------------------------------------
 
+    def on_connected(self) -> None:
+        """Tell the application that the client is here, before any of its events."""
+        self.lane.submit(0, self._connected)
+
+    def _connected(self) -> None:
+        run_lifecycle(self, "connection")
+        self._ready = True
+
     def on_event(self, packet: Packet, size: int) -> None:
         """Take an event: it is handled after those before it."""
         data = packet.data
@@ -266,7 +276,12 @@ class Socket(Broadcaster):
         if acks:
             for pending in acks.values():
                 pending.fail(reason)
-        self.connection.workers.run(self._closed, reason, description)
+        if self._ready:
+            # Beside a handler that still runs: the close isn't held up by it.
+            self.connection.workers.run(self._closed, reason, description)
+        else:
+            # But never before the application has heard of the connection.
+            self.lane.submit(0, self._closed, reason, description)
 
     def _closed(self, reason: str, description: str) -> None:
         run_lifecycle(self, "disconnecting", reason, description)
