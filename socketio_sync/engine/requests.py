@@ -195,7 +195,7 @@ class Requests:
             raise Refusal(3, context={"name": "TRANSPORT_HANDSHAKE_ERROR"})
         # A host without a socket can't upgrade, so no client is invited to.
         upgradable = options.allow_upgrades and "websocket" in options.transports and host_socket(environ)
-        session = engine.open_session(environ, revision)
+        session = engine.open_session(engine.generate_id(environ), environ, revision)
         transport = PollingTransport(engine.runtime, session, options, revision=revision, base64=request.b64)
         data = open_data(
             session.id,
@@ -230,7 +230,7 @@ class Requests:
             session.on_close("transport error", "overlap from client")
             raise Refusal(3, context={"name": "OVERLAP"})
         payload = transport.poll(environ)
-        if not session.is_open:
+        if not session.is_open and not transport.undelivered:
             self._engine.forget(session)
         if payload is None:
             return empty_answer(400)

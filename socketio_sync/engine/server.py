@@ -19,6 +19,7 @@ from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineHandler, EngineSocket
 from socketio_sync.engine.workers import Workers
 from socketio_sync.options import EngineOptions
+from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.types import Environ, Headers, StartResponse
@@ -201,10 +202,23 @@ class EngineServer:
             return None
         return self._sessions.get(sid) or self._lingering.get(sid)
 
-    def open_session(self, environ: Environ, revision: int) -> EngineSocket:
-        """Make a session with a new id; its transport and handler come with ``admit``."""
+    def generate_id(self, environ: Environ) -> str:
+        """Return an id for a new session.
+
+        Raises:
+            Refusal: Code 3, the application's ``generate_id`` failed.
+        """
         generate = self.options.generate_id
-        sid = generate(environ) if generate is not None else new_id()
+        if generate is None:
+            return new_id()
+        try:
+            return generate(environ)
+        except Exception as error:
+            logger.exception("generate_id failed")
+            raise Refusal(BAD_REQUEST, context={"name": "ID_GENERATION_ERROR"}) from error
+
+    def open_session(self, sid: str, environ: Environ, revision: int) -> EngineSocket:
+        """Make a session; its transport and handler come with ``admit``."""
         return EngineSocket(
             sid, reduced(environ), revision, self.options, self.runtime, self.workers, self._on_closed
         )

@@ -59,6 +59,7 @@ class Upgrades:
         moving = self._moving(request)
         if moving is None:
             revision = check_revision(request, allow_eio3=self._engine.options.allow_eio3)
+            sid = self._engine.generate_id(environ)
         response = b""
         if environ.get("wsgi.websocket") is None:
             try:
@@ -71,7 +72,7 @@ class Upgrades:
         if taken is None:
             return self._write(unavailable(environ), environ, start_response)
         if moving is None:
-            transport = self._open(environ, request, revision, taken, response)
+            transport = self._open(environ, request, (sid, revision), taken, response)
         else:
             transport = self._probe(moving, taken, response)
         if taken.detached:
@@ -109,11 +110,12 @@ class Upgrades:
         return transport
 
     def _open(
-        self, environ: Environ, request: Request, revision: int, taken: Takeover, response: bytes
+        self, environ: Environ, request: Request, new: tuple[str, int], taken: Takeover, response: bytes
     ) -> WebSocketTransport:
         engine = self._engine
         options = engine.options
-        session = engine.open_session(environ, revision)
+        sid, revision = new
+        session = engine.open_session(sid, environ, revision)
         transport = self._transport(taken, session, revision, request.b64, response)
         data = open_data(
             session.id,

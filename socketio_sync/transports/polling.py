@@ -249,6 +249,9 @@ class PollingTransport:
 
     def _take(self) -> Payload:
         items, self._items = self._items, []
+        if self._closed and len(items) > 1 and isinstance(items[-2], Message):
+            # By itself, with the next poll: clients handle a close before the messages in front of it.
+            self._items.append(items.pop())
         self.queued_bytes = 0
         revision = self._revision
         if revision == 4:
