@@ -115,7 +115,7 @@ class Requests:
             if request.sid is None:
                 revision = self._check_new(environ, request, upgrade=False)
                 return self._handshake(environ, request, revision), True
-            session = self._session(request)
+            session = self._session(environ, request)
             if method == "GET":
                 return self._poll(environ, request, session), False
             if method == "POST":
@@ -168,8 +168,15 @@ class Requests:
             raise Refusal(4, context={"message": "Forbidden"})
         return check_revision(request, allow_eio3=engine.options.allow_eio3)
 
-    def _session(self, request: Request) -> EngineSocket:
+    def _session(self, environ: Environ, request: Request) -> EngineSocket:
         session = self._engine.find(request.sid)
+        if session is None and environ.get("wsgi.multiprocess"):
+            problems.warning(
+                "SIO101",
+                "SIO101 session %s isn't known in this process, and the host runs several: requests of one "
+                "session must reach the same process; run one worker, or make the load balancer sticky",
+                shown(request.sid),
+            )
         check_session(
             request,
             exists=session is not None,

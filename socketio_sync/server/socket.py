@@ -67,7 +67,7 @@ class Socket(Broadcaster):
         self.recovered = False
         self.handlers: Handlers | None = None
         self.lane = Lane(connection.workers, connection.on_shorter)
-        self._acks: dict[int, PendingAck] | None = None
+        self._acks: dict[int, PendingAck] = {}
         self._unknown_acks = 0
         self._ready = False
 
@@ -162,8 +162,7 @@ class Socket(Broadcaster):
         try:
             return call.wait(self.options.call_timeout if timeout is None else timeout)
         finally:
-            if self._acks is not None:
-                self._acks.pop(ack_id, None)
+            self._acks.pop(ack_id, None)
             self.namespace.on_hub(connection.on_call, -1)
 
     def _emit_with_ack(self, event: str, arguments: Sequence[Any], pending: PendingAck) -> int:
@@ -171,8 +170,6 @@ class Socket(Broadcaster):
         packet = Packet(EVENT, self.namespace.name, (event, *arguments), ack_id)
         # Before it is registered: what can't be encoded leaves nothing behind.
         messages = messages_of(self.namespace.codec.encode(packet))
-        if self._acks is None:
-            self._acks = {}
         if len(self._acks) >= self.options.max_pending_acks:
             raise AckLimitError(f"socket {self.id} owes {len(self._acks)} acknowledgements")
         self._acks[ack_id] = pending
@@ -182,7 +179,7 @@ class Socket(Broadcaster):
     def _send_awaited(self, messages: Sequence[Any], ack_id: int, pending: PendingAck) -> None:
         if self.connected:
             self.connection.session.send_messages(messages)
-        elif self._acks is not None and self._acks.pop(ack_id, None) is not None:
+        elif self._acks.pop(ack_id, None) is not None:
             # It left between the check and now: nobody else would ever settle this.
             pending.fail("transport close")
 
@@ -258,7 +255,7 @@ class Socket(Broadcaster):
 
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""
-        pending = self._acks.pop(ack_id, None) if self._acks is not None and ack_id is not None else None
+        pending = self._acks.pop(ack_id, None) if ack_id is not None else None
         if pending is None:
             self._unknown_acks += 1
             return self._unknown_acks < self.options.max_unknown_acks
@@ -272,10 +269,9 @@ class Socket(Broadcaster):
             return
         self.connected = False
         self.namespace.remove(self)
-        acks, self._acks = self._acks, None
-        if acks:
-            for pending in acks.values():
-                pending.fail(reason)
+        acks, self._acks = self._acks, {}
+        for pending in acks.values():
+            pending.fail(reason)
         if self._ready:
             # Beside a handler that still runs: the close isn't held up by it.
             self.connection.workers.run(self._closed, reason, description)
