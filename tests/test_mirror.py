@@ -1,0 +1,50 @@
+"""Every module has its test file at the same place, and every test folder is a package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTS = ROOT / "tests"
+
+# Where the packages are, and the folder of tests that mirrors each.
+PACKAGES = {
+    ROOT / "socketio_sync": TESTS,
+    ROOT / "contrib" / "flask" / "flask_socketio_sync": TESTS / "flask_socketio_sync",
+}
+
+UNTESTABLE = ("__init__", "_version", "__main__")
+
+# Modules without a test file of their own, each with the reason.
+EXCEPTIONS = {
+    "socketio_sync/types.py": "names of types, no code",
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield each module's path from the root and the test file that it must have."""
+    for package, tests in PACKAGES.items():
+        for path in sorted(package.rglob("*.py")):
+            if path.stem not in UNTESTABLE:
+                folder = tests / path.relative_to(package).parent
+                yield path.relative_to(ROOT).as_posix(), folder / f"test_{path.name}"
+
+
+def test_every_module_has_its_test_file() -> None:
+    missing = [
+        f"{module} lacks {test.relative_to(ROOT)}"
+        for module, test in modules()
+        if module not in EXCEPTIONS and not test.is_file()
+    ]
+    assert missing == []
+
+
+def test_every_exception_is_a_module_without_a_test_file() -> None:
+    without = {module for module, test in modules() if not test.is_file()}
+    assert [module for module in EXCEPTIONS if module not in without] == []
+
+
+def test_every_folder_with_tests_is_a_package() -> None:
+    folders = {path.parent for path in TESTS.rglob("test_*.py") if "node_modules" not in path.parts}
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
