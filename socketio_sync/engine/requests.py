@@ -40,7 +40,7 @@ from socketio_sync.protocol.engineio.packet import OPEN
 from socketio_sync.protocol.engineio.payload import control, jsonp_body, jsonp_response
 from socketio_sync.protocol.websocket.handshake import is_upgrade
 from socketio_sync.transports.polling import PollingTransport
-from socketio_sync.transports.takeover import host_socket
+from socketio_sync.transports.takeover import abandon_body, host_socket
 from socketio_sync.types import Environ, StartResponse
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ class Requests:
     def _write(
         self, answer: Answer, environ: Environ, start_response: StartResponse, initial: bool
     ) -> Iterable[bytes]:
+        if answer.status >= 400 and abandon_body(environ) and ("Connection", "close") not in answer.headers:
+            answer.headers.append(("Connection", "close"))
         extra = self._engine.extra_headers(environ, initial=initial)
         return write_answer(answer, environ, start_response, self._engine.options, extra)
 
@@ -260,6 +262,9 @@ class Requests:
         transport.posting = True
         try:
             body = read()
+            if not session.is_open:
+                # Closed while the body came, by an overlapping request for example.
+                raise Refusal(1, context={"sid": session.id})
             if request.jsonp is not None:
                 body = jsonp_body(body)
             transport.receive(body, binary=binary)

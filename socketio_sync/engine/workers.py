@@ -11,10 +11,11 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, TypeAlias
 
 import gevent
-from gevent import Timeout, getcurrent
+from gevent import getcurrent
 from greenlet import greenlet
 
 from socketio_sync.transports.runtime import Runtime
@@ -62,9 +63,9 @@ class Workers:
 
     def join(self, timeout: float) -> bool:
         """Block until no job runs, for ``timeout`` seconds at most; tell whether that was reached."""
-        with Timeout(timeout, False):
-            while self.busy:
-                gevent.sleep(0.01)
+        until = monotonic() + timeout
+        while self.busy and monotonic() < until:
+            gevent.sleep(0.01)
         return not self.busy
 
     def _enter(self, job: Job, lane: Lane | None) -> None:
