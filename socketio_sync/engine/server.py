@@ -20,11 +20,15 @@ from socketio_sync.engine.socket import EngineHandler, EngineSocket
 from socketio_sync.engine.workers import Workers
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
+from socketio_sync.protocol.websocket.handshake import is_upgrade
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.types import Environ, Headers, StartResponse
 
 logger = logging.getLogger(__name__)
+
+# Reasons after which no client will ask: it has gone.
+_GONE = ("transport close", "transport error", "ping timeout")
 
 # How long a polling client that was closed while it didn't poll may still ask why.
 LINGER = 30.0
@@ -140,7 +144,12 @@ class EngineServer:
         """Serve one request (PEP 3333)."""
         path = environ.get("PATH_INFO", "")
         if not self.matches(path):
-            start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "9")])
+            headers = [("Content-Type", "text/plain"), ("Content-Length", "9")]
+            if is_upgrade(environ):
+                # Whatever follows isn't meant as HTTP.
+                start_response("400 Bad Request", [*headers, ("Connection", "close")])
+            else:
+                start_response("404 Not Found", headers)
             return [b"not found"]
         return self.serve(environ, start_response)
 
@@ -232,7 +241,9 @@ class EngineServer:
     def _on_closed(self, session: EngineSocket) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
-        if isinstance(session.transport, PollingTransport) and session.transport.undelivered:
+        if session.reason in _GONE or not isinstance(session.transport, PollingTransport):
+            return
+        if session.transport.undelivered:
             self._lingering[session.id] = session
             self.runtime.timers.after(LINGER, lambda: self.forget(session))
 

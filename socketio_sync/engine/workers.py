@@ -95,6 +95,8 @@ class Workers:
             caller = me.caller
             if caller is None:
                 caller = hub
+            # An idle worker must not keep the last socket alive.
+            me.caller = me.lane = None
             if me.__dict__ or len(self._idle) >= MAX_IDLE:
                 # Greenlet-locals were used here: they end with the greenlet.
                 self._alive -= 1
