@@ -2,7 +2,8 @@
 
 Pure: whoever receives the bytes hands in a function that does it.
 
-Specification: RFC 9112, "Message Body Length", "Chunked Transfer Coding"; PEP 3333, "Input and Error Streams".
+Specification: RFC 9112, "Message Body Length", "Chunked Transfer Coding"; PEP 3333, "Input and Error
+Streams".
 """
 
 from __future__ import annotations

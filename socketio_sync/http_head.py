@@ -1,9 +1,11 @@
 """The head of an HTTP/1.1 request: strictly parsed, within limits, into a WSGI environ.
 
-Pure: bytes in, values out. The grammar is checked twice, by llhttp (through ``httptools``) and by what stands here,
-because releases of llhttp differ in what they let pass and the framing of a request must not depend on that.
+Pure: bytes in, values out. The grammar is checked twice, by llhttp (through ``httptools``) and by what
+stands here, because releases of llhttp differ in what they let pass and the framing of a request must not
+depend on that.
 
-Specification: RFC 9112, "Request Line", "Field Syntax", "Message Body Length"; RFC 9110, "Host and :authority".
+Specification: RFC 9112, "Request Line", "Field Syntax", "Message Body Length"; RFC 9110, "Host and
+:authority".
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ END = b"\r\n\r\n"
 LINE_END = b"\r\n"
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HOST = re.compile(r"(?:\[[0-9A-Fa-fv:.]+\]|[\w.~!$&'()*+;=%-]*)(?::[0-9]{0,5})?", re.ASCII)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-fv:.]+\]|[\w.~!$&'()*+;=%-]+)(?::[0-9]{0,5})?", re.ASCII)
 _ABSOLUTE = re.compile(r"https?://([^/?#]+)(.*)", re.ASCII | re.IGNORECASE)
 _CODINGS = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _LENGTHS = re.compile(rb"\r\ncontent-length:", re.IGNORECASE)
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 # What a head may consist of: visible ASCII, spaces, tabs, bytes from 128 up, and line ends,
 # which are counted apart.
 _PERMITTED = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
@@ -130,6 +133,8 @@ class HeadParser:
         # An end that lies across two pieces begins at most three bytes before the second.
         end = seen.find(END, max(len(self._seen) - 3, 0))
         if end < 0:
+            if _BARE_LF.search(seen, len(self._seen)):
+                raise RequestRefused(400, "malformed line in the head")
             self._lines += data.count(b"\n")
             self._check_size(seen, len(seen), self._lines - 1)
             self._parse(data, seen)
@@ -176,10 +181,13 @@ class HeadParser:
 
     def _check_size(self, seen: bytes, size: int, lines: int) -> None:
         limits = self._limits
+        start = 2 if seen.startswith(LINE_END) else 0
         line_end = seen.find(LINE_END, 2)
-        if (line_end if line_end >= 0 else size) > limits.max_request_line + seen.startswith(LINE_END) * 2:
+        if line_end < 0:
+            line_end = size - seen.endswith(b"\r")
+        if line_end - start > limits.max_request_line:
             raise RequestRefused(414, "request line too long")
-        if size > limits.max_head or lines > limits.max_headers + seen.startswith(LINE_END):
+        if size > limits.max_head or lines > limits.max_headers + (start > 0):
             raise RequestRefused(431, "request head too large")
 
     def _parse(self, data: bytes, seen: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import signal
@@ -17,7 +18,8 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 from gevent.ssl import SSLContext
 
-from socketio_sync.http_handler import DeadlinePassed, StrictHandler, problems
+from socketio_sync.http_connection import Connection, Sweep
+from socketio_sync.http_handler import StrictHandler, problems
 from socketio_sync.http_head import RequestLimits
 from socketio_sync.types import Environ, WSGICallable
 
@@ -27,22 +29,21 @@ BACKLOG = 1024
 STOP_SECONDS = 10.0
 # How often the deadlines of all connections are looked at, at most: they are kept to this precision.
 SWEEP_SECONDS = 1.0
-# A sweep that comes later than this was held up by a handler that didn't yield.
-STALL_SECONDS = 0.25
 
 
-class HTTPServer(WSGIServer):  # type: ignore[misc]
+class HTTPServer(WSGIServer):
     """The listener, and what its connections share.
 
     Attributes:
-        connections: The handlers of all open connections, less those that were taken over.
+        connections: All open connections, less those that were taken over.
         limits: The limits of every request.
         logs_requests: Whether there is an access log.
         stopping: Whether connections end with the answer they are at.
-        drained: Set while no connection is open.
     """
 
-    handler_class = StrictHandler
+    # Set by gevent where the listener speaks TLS.
+    wrap_socket: Any
+    ssl_args: Any
 
     def __init__(
         self,
@@ -54,18 +55,19 @@ class HTTPServer(WSGIServer):  # type: ignore[misc]
         log: Any,
         **options: Any,
     ) -> None:
-        """Listen at ``listener``; ``is_ours(environ)`` tells whose WebSocket handshakes reach the application."""
-        super().__init__(listener, application, log=log, backlog=BACKLOG, **options)
+        """Listen at ``listener``; handshakes of which ``is_ours(environ)`` reach the application."""
+        super().__init__(
+            listener, application, log=log, backlog=BACKLOG, handler_class=StrictHandler, **options
+        )
         self.limits = limits
         self.logs_requests = log is not None
-        self.connections: set[StrictHandler] = set()
+        self.connections: set[Connection] = set()
         self.stopping = False
         # gevent-websocket looks these up here.
         self.clients: dict[Any, Any] = {}
         self.logger = logging.getLogger("geventwebsocket")
         self._is_ours = is_ours
-        self._sweeper: Any = None
-        self._expected = 0.0
+        self._sweep: Sweep | None = None
 
     def pre_start_hook(self, handler: StrictHandler) -> bool:
         """Tell gevent-websocket to leave a handshake to the application."""
@@ -75,50 +77,50 @@ class HTTPServer(WSGIServer):  # type: ignore[misc]
         """Start listening."""
         super().start()
         limits = self.limits
-        shortest = min(limits.head_timeout, limits.keepalive_idle, limits.body_grace, limits.write_stall_timeout)
-        period = min(SWEEP_SECONDS, shortest / 8)
-        self._sweeper = self.loop.timer(period, repeat=period, ref=False)
-        self._expected = time.monotonic() + period
-        self._sweeper.start(self._sweep, period)
+        times = (limits.head_timeout, limits.keepalive_idle, limits.body_grace, limits.write_stall_timeout)
+        self._sweep = Sweep(self.loop, self.connections, period=min(SWEEP_SECONDS, min(times) / 8))
 
     def end(self) -> None:
         """End what outlives the listener, once no connection is open."""
-        if self._sweeper is not None:
-            self._sweeper.stop()
-            self._sweeper.close()
-            self._sweeper = None
+        if self._sweep is not None:
+            self._sweep.stop()
+            self._sweep = None
+
+    @classmethod
+    def get_listener(cls, address: Any, backlog: int | None = None, family: int | None = None) -> Any:
+        """Bind and listen; unlike gevent's own, leave no open socket behind where that fails."""
+        listener = socket.socket(family=socket.AF_INET if family is None else family)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG if backlog is None else backlog)
+            listener.setblocking(False)
+        except OSError:
+            listener.close()
+            raise
+        return listener
 
     def do_read(self) -> Any:
         """Accept a connection; nothing on it waits for Nagle's algorithm."""
         accepted = super().do_read()
         if accepted and self.family in (socket.AF_INET, socket.AF_INET6):
-            accepted[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A client that has reset the connection already is found when it is read.
+            with contextlib.suppress(OSError):
+                accepted[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return accepted
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a TLS connection, if its handshake succeeds in time."""
-        try:
-            with gevent.Timeout(self.limits.head_timeout):
-                wrapped = self.wrap_socket(client_socket, **self.ssl_args)
-        except (gevent.Timeout, OSError) as error:
-            host = address[0] if isinstance(address, tuple) else "a local client"
-            problems.warning("TLS", "no TLS with %s: %s", host, type(error).__name__)
-            return
-        with wrapped:
+        # Not while wrapping: nobody would have the object to close if that fails.
+        with self.wrap_socket(client_socket, **self.ssl_args, do_handshake_on_connect=False) as wrapped:
+            try:
+                with gevent.Timeout(self.limits.head_timeout):
+                    wrapped.do_handshake()
+            except (gevent.Timeout, OSError) as error:
+                host = address[0] if isinstance(address, tuple) else "a local client"
+                problems.warning("TLS", "no TLS with %s: %s", host, type(error).__name__)
+                return
             self.handle(wrapped, address)
-
-    def _sweep(self, period: float) -> None:
-        """Throw at every handler that has waited for too long. Runs on the hub."""
-        now = time.monotonic()
-        late = now - self._expected
-        self._expected = now + period
-        if late > STALL_SECONDS:
-            # What clients sent meanwhile lies in the kernel: they aren't to blame.
-            for handler in self.connections:
-                handler.deadline += late
-        for handler in [handler for handler in self.connections if handler.deadline <= now]:
-            if handler.deadline <= now:
-                handler.greenlet.throw(DeadlinePassed)
 
 
 class Runner:
@@ -171,7 +173,7 @@ class Runner:
             limits=limits or RequestLimits(),
             is_ours=socketio_path_matches or (lambda environ: True),
             log=log,
-            # The name of the machine would be asked of DNS, and is used by nobody: HTTP/1.1 has the Host header.
+            # Otherwise DNS is asked for it, and HTTP/1.1 has the Host header anyway.
             environ={"SERVER_NAME": host},
             **tls,
         )
@@ -179,8 +181,8 @@ class Runner:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that are listened on; the real port once the runner has started."""
-        address: tuple[str, int] = self._server.address[:2]
-        return address
+        address: Any = self._server.address
+        return address[0], address[1]
 
     def start(self) -> None:
         """Bind the port and serve in the background, as long as something runs the hub. Idempotent.
@@ -216,7 +218,7 @@ class Runner:
         finally:
             if restore is not None:
                 restore()
-            self.stop(timeout=0.0)
+            self.stop()
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop listening, call ``on_stop``, let the requests in progress end; blocks. Idempotent.
@@ -233,7 +235,7 @@ class Runner:
         server.close()
         server.stopping = True
         stopping = gevent.spawn(self._call_on_stop)
-        gevent.killall([handler.greenlet for handler in server.connections if handler.idle], block=False)
+        gevent.killall(_greenlets(each for each in server.connections if each.idle), block=False)
         try:
             stopping.join(max(until - time.monotonic(), 0.0))
             gevent.joinall(_greenlets(server.connections), timeout=max(until - time.monotonic(), 0.0))
@@ -281,8 +283,8 @@ def serve(app: WSGICallable, **options: Any) -> None:
     Runner(app, **options).serve_forever()
 
 
-def _greenlets(handlers: Iterable[StrictHandler]) -> list[Any]:
-    return [handler.greenlet for handler in handlers]
+def _greenlets(connections: Iterable[Connection]) -> list[Any]:
+    return [connection.greenlet for connection in connections]
 
 
 def _tls_context(certfile: str, keyfile: str | None) -> ssl.SSLContext:

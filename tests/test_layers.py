@@ -40,8 +40,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "wsgi": FOUNDATION | PROTOCOLS | {"transports", "adapters", "engine", "bundle", "run", "server"},
 }
 
-# Units and modules in which gevent may be imported: the transports, what stands above them, and the room index
-# (only for the unpatched lock).
+# Where gevent may be imported: in the transports, in what stands above them, and in the room index (only for
+# the unpatched lock).
 GEVENT = frozenset(
     {"transports", "engine", "server", "wsgi", "run", "http_handler", "http_connection", "adapters.rooms"}
 )
@@ -142,7 +142,10 @@ def test_a_module_imports_only_what_stands_below_it(module: str) -> None:
         ("protocol.engineio.x", "import gevent.socket"),
         ("protocol.socketio.x", "from time import monotonic"),
         ("adapters.memory", "from gevent.lock import RLock"),
-        ("transports.x", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import socketio_sync.engine"),
+        (
+            "transports.x",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import socketio_sync.engine",
+        ),
         ("logs", "def f():\n    from socketio_sync.types import Environ"),
     ],
 )

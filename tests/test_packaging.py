@@ -27,7 +27,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build both archives from a copy, so that the checkout gets no build folder; return their folder."""
     tree = tmp_path_factory.mktemp("packaging") / "tree"
     shutil.copytree(ROOT, tree, ignore=BESIDES_PACKAGES)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tree.parent / "dist"), str(tree)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        str(tree.parent / "dist"),
+        str(tree),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return tree.parent / "dist"
