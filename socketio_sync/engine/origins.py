@@ -104,9 +104,8 @@ class Origins:
         return headers
 
     def preflight_headers(self, environ: Environ) -> Headers:
-        """Return the headers of the answer to a preflight (``OPTIONS``) request."""
-        headers = self.headers(environ)
-        headers.append(("Access-Control-Allow-Methods", "GET,POST"))
+        """Return what the answer to a preflight (``OPTIONS``) request has beside :meth:`headers`."""
+        headers = [("Access-Control-Allow-Methods", "GET,POST")]
         requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
         if requested and is_legal(requested.replace(" ", "")):
             headers.append(("Access-Control-Allow-Headers", requested))

@@ -40,7 +40,7 @@ from socketio_sync.protocol.engineio.packet import OPEN
 from socketio_sync.protocol.engineio.payload import control, jsonp_body, jsonp_response
 from socketio_sync.protocol.websocket.handshake import is_upgrade
 from socketio_sync.transports.polling import PollingTransport
-from socketio_sync.transports.takeover import abandon_body, host_socket
+from socketio_sync.transports.takeover import abandon_body, disable_nagle, host_socket
 from socketio_sync.types import Environ, StartResponse
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Requests:
             except HandshakeRefused as refusal:
                 self._report(environ, refusal)
                 return self._upgrades.refuse(environ, start_response, refusal)
+        disable_nagle(environ)
         limit = self._engine.options.max_http_buffer_size
         answer, initial = self._answer(environ, lambda: read_body(environ, limit))
         return self._write(answer, environ, start_response, initial)
@@ -119,9 +120,9 @@ class Requests:
                 return self._handshake(environ, request, revision), True
             session = self._session(environ, request)
             if method == "GET":
-                return self._poll(environ, request, session), False
+                return self._poll(environ, session), False
             if method == "POST":
-                return self._receive(environ, request, session, read), False
+                return self._receive(environ, session, read), False
             return empty_answer(405, [("Allow", "GET, POST")]), False
         except HandshakeRefused as refusal:
             self._report(environ, refusal)
@@ -205,7 +206,9 @@ class Requests:
         # A host without a socket can't upgrade, so no client is invited to.
         upgradable = options.allow_upgrades and "websocket" in options.transports and host_socket(environ)
         session = engine.open_session(engine.generate_id(environ), environ, revision)
-        transport = PollingTransport(engine.runtime, session, options, revision=revision, base64=request.b64)
+        transport = PollingTransport(
+            engine.runtime, session, options, revision=revision, base64=request.b64, jsonp=request.jsonp
+        )
         data = open_data(
             session.id,
             upgrades=["websocket"] if upgradable else [],
@@ -213,14 +216,14 @@ class Requests:
             ping_timeout=options.ping_timeout,
             max_payload=options.max_http_buffer_size,
         )
-        answer = self._payload_answer(request, session, control(OPEN, data, revision), binary=False)
+        answer = self._payload_answer(transport, session, control(OPEN, data, revision), binary=False)
         engine.admit(session, transport)
         if options.cookie is not None:
             answer.headers.append(cookie_header(options.cookie, session.id))
         return answer
 
     def _payload_answer(
-        self, request: Request, session: EngineSocket, body: bytes, *, binary: bool
+        self, transport: PollingTransport, session: EngineSocket, body: bytes, *, binary: bool
     ) -> Answer:
         runtime = self._engine.runtime
 
@@ -228,11 +231,11 @@ class Requests:
             description = "the answer to a poll couldn't be written"
             runtime.from_thread(session.on_close, "transport error", description)
 
-        if request.jsonp is not None:
-            return javascript_answer(jsonp_response(request.jsonp, body), on_failed)
+        if transport.jsonp is not None:
+            return javascript_answer(jsonp_response(transport.jsonp, body), on_failed)
         return text_answer(body, binary=binary, on_failed=on_failed)
 
-    def _poll(self, environ: Environ, request: Request, session: EngineSocket) -> Answer:
+    def _poll(self, environ: Environ, session: EngineSocket) -> Answer:
         transport = session.transport
         assert isinstance(transport, PollingTransport)
         if transport.held:
@@ -243,11 +246,9 @@ class Requests:
             self._engine.forget(session)
         if payload is None:
             return empty_answer(400)
-        return self._payload_answer(request, session, payload.body, binary=payload.binary)
+        return self._payload_answer(transport, session, payload.body, binary=payload.binary)
 
-    def _receive(
-        self, environ: Environ, request: Request, session: EngineSocket, read: Callable[[], bytes]
-    ) -> Answer:
+    def _receive(self, environ: Environ, session: EngineSocket, read: Callable[[], bytes]) -> Answer:
         transport = session.transport
         assert isinstance(transport, PollingTransport)
         if not session.is_open:
@@ -265,8 +266,11 @@ class Requests:
             if not session.is_open:
                 # Closed while the body came, by an overlapping request for example.
                 raise Refusal(1, context={"sid": session.id})
-            if request.jsonp is not None:
+            if transport.jsonp is not None:
                 body = jsonp_body(body)
+                if not body:
+                    # A form without a payload: there is no packet to refuse.
+                    return accepted_answer()
             transport.receive(body, binary=binary)
         except PayloadTooLarge as error:
             return self._too_large(session, error)
