@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from gevent import Timeout, monkey
+from gevent import monkey
 from gevent.event import AsyncResult
 
 from socketio_sync.exceptions import AckTimeout, Disconnected, SocketIOError
@@ -93,10 +93,9 @@ class Call:
             Disconnected: The client left.
         """
         if self._result is not None:
-            try:
-                self._result.get(timeout=timeout)
-            except Timeout:
-                raise AckTimeout(f"no acknowledgement within {timeout:g} s") from None
+            # Not get(): its Timeout can't be told from one that the caller has set.
+            if not self._result.wait(timeout=timeout):
+                raise AckTimeout(f"no acknowledgement within {timeout:g} s")
         elif not self._lock.acquire(timeout=timeout):
             raise AckTimeout(f"no acknowledgement within {timeout:g} s")
         if self._failure is not None:

@@ -255,12 +255,13 @@ class Socket(Broadcaster):
 
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""
-        pending = self._acks.pop(ack_id, None) if ack_id is not None else None
-        if pending is None:
+        # One without a payload answers nothing: whoever asked still waits.
+        pending = self._acks.pop(ack_id, None) if ack_id is not None and values is not None else None
+        if pending is None or values is None:
             self._unknown_acks += 1
             return self._unknown_acks < self.options.max_unknown_acks
         self._unknown_acks = 0
-        pending.resolve(values if values is not None else ())
+        pending.resolve(values)
         return True
 
     def on_close(self, reason: str, description: str = "") -> None:

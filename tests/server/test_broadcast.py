@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from socketio_sync import BroadcastOperator, Server, Socket
+from socketio_sync.server.broadcast import Broadcaster, room_name
+from tests.server.test_outgoing import CountingCodec
+from tests.support.client import Poller
+from tests.support.server import Running, Servers, eventually
+from tests.support.sio_client import Connect, SioClient
+from tests.support.ws_client import WebSocket
+
+
+class Crowd:
+    """Clients a, b, c and d: a and b are in room 1, b and c in room 2, b is in room 3; d is in none."""
+
+    def __init__(self, serve: Servers, connect: Connect, **options: Any) -> None:
+        self.site: Running = serve(**options)
+        self.io = self.site.io
+        self.clients: dict[str, SioClient] = {name: connect(self.site) for name in "abcd"}
+        self.sockets: dict[str, Socket] = dict(zip("abcd", self.site.sockets, strict=True))
+        for name, rooms in {"a": [1], "b": [1, 2, 3], "c": [2]}.items():
+            self.sockets[name].join(*rooms)
+
+    def reached(self) -> str:
+        """Name those who got an event, as often as they got it."""
+        for client in self.clients.values():
+            client.call("echo")
+        got = "".join(name * len(client.events) for name, client in self.clients.items())
+        for client in self.clients.values():
+            client.events.clear()
+        return got
+
+
+@pytest.fixture
+def crowd(serve: Servers, connect: Connect) -> Crowd:
+    return Crowd(serve, connect)
+
+
+CHOICES: list[tuple[str, Callable[[Server, dict[str, Socket]], Any]]] = [
+    ("abcd", lambda io, s: io),
+    ("ab", lambda io, s: io.to("1")),
+    ("ab", lambda io, s: io.in_(1)),
+    ("abc", lambda io, s: io.to(1, 2)),
+    ("abc", lambda io, s: io.to(1).to(2, 3).in_("nobody's")),
+    ("", lambda io, s: io.to("nobody's")),
+    ("cd", lambda io, s: io.except_(1)),
+    ("d", lambda io, s: io.except_(1, 2)),
+    ("ac", lambda io, s: io.to(1, 2).except_(3)),
+    ("a", lambda io, s: io.to(1).except_("2").except_("nobody's")),
+    ("d", lambda io, s: io.to(s["d"].id)),
+    ("ad", lambda io, s: io.to(s["d"].id, s["a"].id)),
+    ("abc", lambda io, s: io.except_(s["d"].id)),
+    ("ab", lambda io, s: io.local.to(1)),
+    ("ab", lambda io, s: io.to(1).volatile),
+    ("bcd", lambda io, s: s["a"].broadcast),
+    ("acd", lambda io, s: s["b"].broadcast.local),
+    ("b", lambda io, s: s["a"].to(1)),
+    ("bc", lambda io, s: s["a"].to(1, 2)),
+    ("c", lambda io, s: s["a"].in_(2).except_(3)),
+    ("d", lambda io, s: s["a"].except_(1, 2)),
+    ("bcd", lambda io, s: s["a"].volatile),
+]
+
+
+@pytest.mark.parametrize(("names", "choose"), CHOICES)
+def test_who_is_meant_is_reached_once(crowd: Crowd, names: str, choose: Any) -> None:
+    choose(crowd.io, crowd.sockets).emit("news")
+    assert crowd.reached() == names
+
+
+def test_leaving_a_room_ends_its_broadcasts(crowd: Crowd) -> None:
+    crowd.sockets["a"].leave(1)
+    crowd.io.to(1).emit("news")
+    assert crowd.reached() == "b"
+    crowd.clients["b"].disconnect()
+    crowd.site.reached("disconnect", "/", "client namespace disconnect")
+    crowd.io.to(1).emit("news")
+    crowd.clients.pop("b")
+    assert crowd.reached() == ""
+
+
+def test_a_chain_is_immutable(crowd: Crowd) -> None:
+    room = crowd.io.to(1)
+    assert isinstance(room, BroadcastOperator)
+    room.to(2)
+    room.except_(3)
+    room.emit("news")
+    assert crowd.reached() == "ab"
+
+
+def test_rooms_belong_to_their_namespace(crowd: Crowd) -> None:
+    crowd.site.of("/other")
+    crowd.clients["a"].join("/other")
+    crowd.site.sockets[-1].join(1)
+    crowd.io.of("/other").to(1).emit("news")
+    assert crowd.clients["a"].expect("news", namespace="/other") == ()
+    assert crowd.reached() == ""
+
+
+def test_what_is_changed_after_the_emit_is_not_sent(crowd: Crowd) -> None:
+    value = {"list": [1]}
+    crowd.io.emit("news", value)
+    value["list"].append(2)
+    assert crowd.clients["a"].expect("news") == ({"list": [1]},)
+
+
+def test_what_cannot_be_sent_is_the_callers_error(crowd: Crowd) -> None:
+    for choice in (crowd.io, crowd.io.to(1), crowd.sockets["a"].broadcast):
+        with pytest.raises(TypeError):
+            choice.emit("news", object())
+        with pytest.raises(ValueError, match="reserved"):
+            choice.emit("disconnect")
+    assert crowd.reached() == ""
+
+
+def test_an_event_is_encoded_once_for_all_recipients(serve: Servers, connect: Connect) -> None:
+    codec = CountingCodec()
+    crowd = Crowd(serve, connect, parser=codec)
+    before = codec.count
+    crowd.io.emit("news", b"binary")
+    assert codec.count == before + 1
+    for client in crowd.clients.values():
+        assert client.expect("news") == (b"binary",)
+
+
+def test_one_broadcast_reaches_clients_of_every_kind(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    clients = [connect(site, "websocket"), connect(site, "polling")]
+    old_socket = WebSocket(site.port, "EIO=3&transport=websocket").open()
+    old_poller = Poller(site.port, eio=3).open()
+    assert old_socket.receive() == "40"
+    assert old_poller.poll() == ["40"]
+    site.io.emit("news", "ä", [b"\x00\x01"])
+    site.io.emit("text", "ä")
+    for client in clients:
+        assert client.expect("news") == ("ä", [b"\x00\x01"])
+        assert client.expect("text") == ("ä",)
+    head = '451-["news","ä",[{"_placeholder":true,"num":0}]]'
+    assert [old_socket.receive() for _ in range(3)] == [head, b"\x04\x00\x01", '42["text","ä"]']
+    body = old_poller.get().content
+    # The binary payload of revision 3: lengths in bytes, and binary data begins with its type byte.
+    assert body == b"".join(
+        b"%b%b\xff%b" % (kind, bytes(map(int, str(len(data)))), data)
+        for kind, data in [
+            (b"\x00", head.encode()),
+            (b"\x01", b"\x04\x00\x01"),
+            (b"\x00", '42["text","ä"]'.encode()),
+        ]
+    )
+    old_socket.close()
+    old_poller.close()
+
+
+def test_a_volatile_event_is_lost_for_whoever_cannot_take_it_now(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    poller = Poller(site.port).open()
+    poller.join()
+    present = connect(site)
+    # No GET is held: nobody waits for it.
+    site.io.volatile.emit("lost")
+    site.sockets[0].broadcast.volatile.emit("present")
+    site.io.emit("kept")
+    assert poller.poll() == ['42["kept"]']
+    poller.hold()
+    eventually(lambda: site.session(poller.sid).writable)
+    site.io.volatile.emit("taken")
+    assert poller.held() == ['42["taken"]']
+    for event in ("lost", "present", "kept", "taken"):
+        assert present.expect(event) == ()
+    poller.close()
+
+
+@pytest.mark.parametrize("room", [None, 1.5, b"a", True, ("a",), ["a"]])
+def test_a_room_is_a_string_or_an_integer(crowd: Crowd, room: Any) -> None:
+    for call in (crowd.io.to, crowd.io.except_, crowd.sockets["a"].join, crowd.sockets["a"].leave):
+        with pytest.raises(TypeError, match="a room must be"):
+            call(room)
+
+
+def test_a_rooms_name_may_have_512_characters() -> None:
+    assert room_name("x" * 512) == "x" * 512
+    assert room_name(-5) == "-5"
+    with pytest.raises(ValueError, match="513 characters, 512 are allowed"):
+        room_name("x" * 513)
+
+
+def test_a_broadcaster_must_say_whom_it_means() -> None:
+    with pytest.raises(NotImplementedError):
+        Broadcaster().to("a")

@@ -1,0 +1,118 @@
+"""Handlers are looked at once, at registration; the events of a socket's life are a table of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from socketio_sync.server.handlers import RESERVED, Handlers, trimmed
+
+LIFECYCLE = {"connection": 1, "disconnect": 3}
+
+
+def calls(entries: Any) -> list[Any]:
+    return [entry.call for entry in entries]
+
+
+def test_handlers_of_one_event_run_in_order_of_registration() -> None:
+    handlers = Handlers(LIFECYCLE)
+    first, second = (lambda: 1), (lambda: 2)
+    handlers.add("a", first)
+    handlers.add("a", second)
+    assert calls(handlers.of_event("a")) == [first, second]
+    assert calls(handlers.of_event("b")) == []
+
+
+def test_a_decorator_returns_the_function() -> None:
+    handlers = Handlers(LIFECYCLE)
+
+    def function() -> None: ...
+
+    assert handlers.add("a", None)(function) is function
+    assert calls(handlers.of_event("a")) == [function]
+
+
+def test_no_event_from_a_client_reaches_the_handlers_of_a_life() -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add("connection", lambda socket: None)
+    assert len(handlers.of_lifecycle("connection")) == 1
+    assert handlers.of_event("connection") == ()
+    assert handlers.names() == []
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_names_that_nobody_can_emit_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Handlers(LIFECYCLE).add(name, lambda: None)
+
+
+def test_connect_is_refused_with_the_right_name() -> None:
+    with pytest.raises(ValueError, match="connection"):
+        Handlers(LIFECYCLE).add("connect", lambda socket: None)
+
+
+def test_a_handler_must_be_callable() -> None:
+    with pytest.raises(TypeError, match="'a'"):
+        Handlers(LIFECYCLE).add("a", 42)  # type: ignore[arg-type]
+
+
+def test_off_removes_one_or_all() -> None:
+    handlers = Handlers(LIFECYCLE)
+    first, second = (lambda: 1), (lambda: 2)
+    for event in ("a", "disconnect"):
+        handlers.add(event, first)
+        handlers.add(event, second)
+    handlers.remove("a", first)
+    handlers.remove("disconnect", second)
+    assert calls(handlers.of_event("a")) == [second]
+    assert len(handlers.of_lifecycle("disconnect")) == 1
+    handlers.remove("a")
+    handlers.remove("disconnect")
+    handlers.remove("never registered")
+    assert handlers.of_event("a") == ()
+    assert handlers.of_lifecycle("disconnect") == ()
+
+
+def test_once_is_spent_once() -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add("a", lambda: None, once=True)
+    handlers.add("a", print)
+    # Two calls have looked at the table before either ran.
+    (entry, _) = handlers.of_event("a")
+    assert handlers.spend("a", entry)
+    assert not handlers.spend("a", entry)
+    assert calls(handlers.of_event("a")) == [print]
+
+
+def test_a_call_sees_the_handlers_as_they_were_when_it_began() -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add("a", print)
+    seen = handlers.of_event("a")
+    handlers.remove("a")
+    assert calls(seen) == [print]
+
+
+@pytest.mark.parametrize(
+    ("function", "got"),
+    [
+        (lambda: (), ()),
+        (lambda a: (a,), (1,)),
+        (lambda a, b: (a, b), (1, 2)),
+        (lambda a, b, c: (a, b, c), (1, 2, 3)),
+        (lambda a, b, c, d=4: (a, b, c, d), (1, 2, 3, 4)),
+        (lambda *all: all, (1, 2, 3)),
+        (lambda a, *, key=0: (a, key), (1, 0)),
+    ],
+)
+def test_a_handler_gets_as_many_arguments_as_it_takes(function: Any, got: Any) -> None:
+    assert trimmed(function, 3)(1, 2, 3) == got
+
+
+def test_bound_methods_and_callables_without_a_signature_work() -> None:
+    class Application:
+        def disconnect(self, socket: Any) -> Any:
+            return socket
+
+    assert trimmed(Application().disconnect, 3)(1, 2, 3) == 1
+    assert trimmed(dict, 1) is not None

@@ -1,0 +1,123 @@
+"""Who may come in: the functions that a namespace asks before a client joins."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from socketio_sync import ConnectionRefused, Socket
+from tests.support.logged import Logged
+from tests.support.server import Running, Servers, eventually
+from tests.support.sio_client import Connect
+
+
+def refused(error: Exception) -> None:
+    raise error
+
+
+def test_middlewares_run_in_order_and_may_block(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    steps: list[Any] = []
+
+    @site.io.use
+    def first(socket: Socket) -> None:
+        gevent.sleep(0.01)
+        socket.data["user"] = socket.handshake.auth["user"]
+        steps.append("first")
+
+    site.io.use(lambda socket: steps.append(("second", socket.connected, socket.data["user"])))
+    site.io.on("connection", lambda socket: steps.append(("connection", socket.connected)))
+    connect(site, auth={"user": "ann"}).call("echo")
+    assert steps == ["first", ("second", False, "ann"), ("connection", True)]
+
+
+@pytest.mark.parametrize(
+    ("error", "payload"),
+    [
+        (ConnectionRefused("not you"), {"message": "not you"}),
+        (ConnectionRefused("later", {"retry": 5}), {"message": "later", "data": {"retry": 5}}),
+        (ConnectionRefused(), {"message": "connection refused"}),
+    ],
+)
+def test_a_middleware_refuses_and_the_connection_stays(
+    serve: Servers, connect: Connect, error: Exception, payload: Any
+) -> None:
+    site: Running = serve()
+    site.of("/private").use(lambda socket: refused(error))
+    client = connect(site)
+    assert client.refusal("/private") == payload
+    assert client.call("echo", 1) == [1]
+    assert site.record == [("connection", "/")]
+    assert site.io.of("/private").sockets == {}
+
+
+def test_the_text_of_an_unexpected_error_in_a_middleware_stays_here(
+    serve: Servers, connect: Connect, logged: Logged
+) -> None:
+    site = serve()
+    later: list[Any] = []
+    site.io.use(lambda socket: refused(KeyError("secret token")))
+    site.io.use(later.append)
+    client = connect(site, join=False)
+    assert client.refusal() == {"message": "internal error"}
+    (record,) = logged.take(logging.WARNING)
+    assert record.exc_info is not None
+    assert repr(record.exc_info[1]) == "KeyError('secret token')"
+    assert later == []
+
+
+BEFORE = ['42["early"]', "430[]", "41", '451-["early",{"_placeholder":true,"num":0}]', "40"]
+
+
+@pytest.mark.parametrize("packet", BEFORE)
+def test_anything_before_the_middlewares_have_admitted_ends_the_connection(
+    serve: Servers, connect: Connect, packet: str
+) -> None:
+    site: Running = serve()
+    go, asked = Event(), Event()
+    site.collect("early")
+    site.io.use(lambda socket: (asked.set(), go.wait()))
+    client = connect(site, join=False)
+    client.ask_to_join()
+    asked.wait(5)
+    client.send(packet)
+    assert client.closed.wait(5)
+    go.set()
+    eventually(lambda: site.io.engine.workers.busy == 0)
+    assert site.record == []
+    assert client.joined == {}
+
+
+def test_a_client_that_leaves_while_a_middleware_blocks_never_connects(
+    serve: Servers, connect: Connect
+) -> None:
+    site: Running = serve()
+    go, asked = Event(), Event()
+    site.io.use(lambda socket: (asked.set(), go.wait()))
+    client = connect(site, join=False)
+    client.ask_to_join()
+    asked.wait(5)
+    client.kill()
+    eventually(lambda: site.io.engine.clients_count == 0)
+    go.set()
+    eventually(lambda: site.io.engine.workers.busy == 0)
+    assert site.record == []
+    assert site.io.sockets == {}
+
+
+def test_other_namespaces_are_joined_while_a_middleware_blocks(serve: Servers, connect: Connect) -> None:
+    site: Running = serve()
+    go = Event()
+    site.of("/quick")
+    site.io.use(lambda socket: go.wait())
+    client = connect(site, join=False)
+    client.ask_to_join()
+    client.join("/quick")
+    assert client.call("echo", 1, namespace="/quick") == [1]
+    assert site.record == [("connection", "/quick")]
+    go.set()
+    client.wait(lambda: "/" in client.joined)

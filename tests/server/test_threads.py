@@ -1,0 +1,76 @@
+"""Pains 2: whatever thread it comes from, it reaches a client that is idle."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from socketio_sync import AckTimeout, Disconnected, NotConnected
+from tests.support.outcomes import in_thread
+from tests.support.server import Servers
+from tests.support.sio_client import Connect
+
+BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
+
+
+@BOTH
+def test_t1_an_emit_from_a_thread_reaches_an_idle_client(
+    serve: Servers, connect: Connect, transport: str
+) -> None:
+    site = serve()
+    client = connect(site, transport)
+    socket = site.sockets[0]
+    for target in (socket, site.io, site.io.to(socket.id)):
+        began = time.monotonic()
+        running = in_thread(target.emit, "from a thread", 1)
+        assert client.expect("from a thread") == (1,)
+        # The machine may be busy; what must not happen is that it waits for the next heartbeat.
+        assert time.monotonic() - began < 2
+        running.get(timeout=5)
+
+
+@BOTH
+def test_t1_a_call_from_a_thread_gets_its_answer(serve: Servers, connect: Connect, transport: str) -> None:
+    site = serve()
+    client = connect(site, transport)
+    socket = site.sockets[0]
+    client.answers["question"] = lambda value: [value + 1]
+    took, value = in_thread(socket.call, "question", 41).get(timeout=5)
+    assert value == 42
+    assert took < 2
+
+
+def test_a_call_from_a_thread_ends_when_the_client_leaves(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    client = connect(site)
+    socket = site.sockets[0]
+    running = in_thread(socket.call, "question")
+    client.expect("question")
+    client.close()
+    took, error = running.get(timeout=5)
+    assert isinstance(error, Disconnected)
+    assert took < 2
+    assert isinstance(in_thread(socket.call, "question").get(timeout=5)[1], NotConnected)
+    running = in_thread(lambda: socket.call("question", timeout=0.02))
+    assert isinstance(running.get(timeout=5)[1], NotConnected)
+
+
+def test_a_call_from_a_thread_times_out(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    connect(site)
+    socket = site.sockets[0]
+    _, error = in_thread(lambda: socket.call("question", timeout=0.02)).get(timeout=5)
+    assert isinstance(error, AckTimeout)
+
+
+def test_rooms_and_disconnect_work_from_threads(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    client = connect(site)
+    socket = site.sockets[0]
+    in_thread(socket.join, "a", "b").get(timeout=5)
+    in_thread(socket.leave, "a").get(timeout=5)
+    assert socket.rooms == {socket.id, "b"}
+    in_thread(socket.disconnect).get(timeout=5)
+    client.wait(lambda: client.left == ["/"])
+    site.reached("disconnect", "/", "server namespace disconnect")
