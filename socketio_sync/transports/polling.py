@@ -41,6 +41,7 @@ class PollingTransport:
     ``poll`` and ``receive`` block the greenlet of the request they serve; everything else returns at once.
 
     Attributes:
+        jsonp: The number of the callback, for a client that polls by script tags; None for all others.
         posting: Whether a POST is being received.
     """
 
@@ -58,6 +59,7 @@ class PollingTransport:
         "_revision",
         "_runtime",
         "handler",
+        "jsonp",
         "options",
         "posting",
         "queued_bytes",
@@ -73,6 +75,7 @@ class PollingTransport:
         *,
         revision: int,
         base64: bool = False,
+        jsonp: str | None = None,
     ) -> None:
         """Serve a session of ``revision``; ``base64`` where the client can't read binary answers."""
         self._runtime = runtime
@@ -80,6 +83,7 @@ class PollingTransport:
         self.options = options
         self._revision = revision
         self._base64 = base64
+        self.jsonp = jsonp
         self._items: list[Message | tuple[int, str]] = []
         self._held: Any = None
         self._posting: Any = None

@@ -113,6 +113,34 @@ def _rfile(environ: Environ) -> Any:
     return body.rfile if isinstance(body, Input) else body
 
 
+def disable_nagle(environ: Environ) -> None:
+    """Set TCP_NODELAY on a connection that stays the host's.
+
+    pywsgi doesn't, and sends head and body of an answer in two segments: the second would wait 40 ms for the
+    acknowledgement of the first.
+    """
+    sock = None if RUNNER_KEY in environ else host_socket(environ)
+    # Unix sockets have no Nagle algorithm to switch off.
+    if sock is not None and sock.family in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+
+
+def abandon_body(environ: Environ) -> bool:
+    """Tell whether a part of the request's body is unread; if so, keep pywsgi from reading it.
+
+    pywsgi reads what the application left before it goes on, however much was announced and however slowly it
+    comes. The answer must say ``Connection: close``.
+    """
+    body = environ.get("wsgi.input")
+    if not isinstance(body, Input):
+        return False
+    left: bool = body.chunk_length != 0 if body.chunked_input else body.position < (body.content_length or 0)
+    if left:
+        body._chunked_input_error = True  # type: ignore[attr-defined]
+    return left
+
+
 def _nothing() -> None:
     pass
 

@@ -75,6 +75,7 @@ class Timers:
     def _schedule(self) -> None:
         """Start the one timer for the earliest deadline, or for the next tick if that comes first."""
         if self._timer is not None:
+            self._note_stall()
             self._timer.stop()
             self._timer.close()
             self._timer = None
@@ -88,11 +89,26 @@ class Timers:
             # libev counts from the start of the loop's turn unless told to look at the clock.
             self._timer.start(self._fire, update=True)
 
+    def _note_stall(self) -> bool:
+        """Put all deadlines off by the time for which the timer was held up, if that was long; tell whether."""
+        now = self._clock()
+        late = now - self._expected
+        if late <= STALL:
+            return False
+        self._stalled += late
+        self._expected = now
+        logger.debug("the loop was stalled for %.3f s: all deadlines are that much later", late)
+        return True
+
     def _fire(self) -> None:
-        late = self._clock() - self._expected
-        if late > STALL:
-            self._stalled += late
-            logger.debug("the loop was stalled for %.3f s: all deadlines are that much later", late)
+        if not self._note_stall():
+            # A callback may stall the loop as well.
+            self._expected = self._clock()
+            self._call_due()
+        # After a stall the readers have a turn first: what a deadline waits for may lie in the kernel.
+        self._schedule()
+
+    def _call_due(self) -> None:
         now = self.now()
         heap = self._heap
         while heap and heap[0][0] <= now:
@@ -103,4 +119,3 @@ class Timers:
                     callback()
                 except Exception:
                     logger.exception("a deadline's callback failed")
-        self._schedule()

@@ -65,6 +65,7 @@ class WebSocketTransport:
         "_encoder",
         "_failure",
         "_frames",
+        "_held_back",
         "_paused",
         "_reader",
         "_resume_at",
@@ -99,10 +100,11 @@ class WebSocketTransport:
         self._frames = FrameReader(
             max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
         )
-        self._writer = Writer(runtime, stream, options, self._on_write_failed, self._on_written)
+        self._writer = Writer(runtime, stream, options, self.abort, self._on_written, self._on_full)
         self._reader: Any = None
         self._watcher: Any = None
         self._paused = False
+        self._held_back = False
         # Acknowledgements that nobody reads must stop the asking; half of the bound leaves
         # room for what the events already taken in will still answer.
         self._resume_at = options.max_outbound_bytes // 2
@@ -122,8 +124,8 @@ class WebSocketTransport:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is read for now."""
-        return self._paused
+        """Whether nothing is read for now, because that was asked for or too much waits for the peer."""
+        return self._paused or self._held_back
 
     def start(self, buffered: bytes = b"") -> None:
         """Read in a greenlet of its own, from ``buffered`` on."""
@@ -137,8 +139,7 @@ class WebSocketTransport:
         if len(messages) == 1:
             self._writer.write(messages[0].rendered(encoder))
         else:
-            for message in messages:
-                self._writer.write(message.rendered(encoder))
+            self._writer.write_all([message.rendered(encoder) for message in messages])
 
     def send_raw(self, data: bytes) -> None:
         """Queue bytes that come before the first frame: the answer to the upgrade request."""
@@ -155,10 +156,14 @@ class WebSocketTransport:
         if self._closing:
             return
         self._closing = True
-        self._writer.write(encode_close(code, reason))
-        self._writer.flush()
+        self._writer.write_last(encode_close(code, reason))
+        self._await_end()
+
+    def _await_end(self) -> None:
+        """Read on for the peer's close frame, however full the queue is, but not for ever."""
         self._close_timer = self._runtime.timers.after(self.options.close_timeout, self.abort)
-        self.resume()
+        self._paused = False
+        self._wake()
 
     def abort(self, reason: str = "transport close", description: str = "") -> None:
         """Drop the connection without waiting for anything."""
@@ -184,16 +189,21 @@ class WebSocketTransport:
         if self._reader is not None:
             self._reader.switch()
 
-    def _on_write_failed(self, reason: str, description: str) -> None:
-        if reason == "slow consumer" and not self._closing:
+    def _on_full(self, description: str) -> None:
+        """Give the peer up; it learns why, if it reads on within ``close_timeout``."""
+        if not self._closing:
             self._closing = True
-            self._writer.last_words(encode_close(1013, reason))
-        self.abort(reason, description)
+            self._writer.give_up(encode_close(1013, "slow consumer"))
+            self._await_end()
+            # Not at once: whoever sends isn't prepared to see its session end.
+            self._runtime.soon(self.handler.on_close, "slow consumer", description)
 
     def _on_written(self) -> None:
-        """Learn that a backlog is gone: what was held back because of it may go on."""
-        self._wake()
-        if not self._closing:
+        """Learn that a backlog has become shorter: what was held back because of it may go on."""
+        writer = self._writer
+        if self._held_back and writer.queued_bytes <= self._resume_at:
+            self._wake()
+        if writer.idle and not self._closing:
             self.handler.on_drain()
 
     # -- reading ----------------------------------------------------------------------------------
@@ -226,8 +236,8 @@ class WebSocketTransport:
         greedy = isinstance(self._stream, TLSStream)
         waiting = not greedy
         while self._failure is None:
-            if self._paused or self._writer.queued_bytes > self._resume_at:
-                self._wait_resumed()
+            if self._paused or (self._writer.queued_bytes > self._resume_at and not self._closing):
+                self._hold_back()
             if waiting:
                 wait()
             try:
@@ -256,17 +266,24 @@ class WebSocketTransport:
                 self._on_binary(event)  # type: ignore[arg-type]
             else:
                 self._on_control(event)
-            if self._paused and not self._closing:
-                self._wait_resumed()
+            if (self._paused or self._writer.queued_bytes > self._resume_at) and not self._closing:
+                self._hold_back()
             elif position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
                 self._runtime.loop.run_callback(getcurrent().switch)
                 self._runtime.hub.switch()
                 began = self._runtime.outbox.began = time()
 
-    def _wait_resumed(self) -> None:
+    def _hold_back(self) -> None:
+        """Take in nothing while that is paused, or while too much waits for the peer."""
+        # What the kernel takes at once is no backlog, and nobody would tell us of its end.
+        self._writer.flush()
         self._watcher.stop()
-        while self._failure is None and (self._paused or self._writer.queued_bytes > self._resume_at):
+        self._held_back = True
+        while self._failure is None and (
+            self._paused or (self._writer.queued_bytes > self._resume_at and not self._closing)
+        ):
             self._runtime.hub.switch()
+        self._held_back = False
         self._watcher.start(self._reader.switch)
 
     def _on_text(self, text: str) -> None:
@@ -297,8 +314,7 @@ class WebSocketTransport:
         elif isinstance(event, Closed):
             if not self._closing:
                 self._closing = True
-                self._writer.write(encode_close(None if event.code == 1005 else event.code))
-                self._writer.flush()
+                self._writer.write_last(encode_close(None if event.code == 1005 else event.code))
             self.abort("transport close", f"close frame {event.code} {event.reason}".rstrip())
         elif isinstance(event, Failed):
             self._refuse("transport error", event.reason, event.code)

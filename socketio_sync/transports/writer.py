@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from socketio_sync.options import EngineOptions
@@ -31,14 +31,17 @@ class Writer:
         "_finishing",
         "_frames",
         "_on_failed",
+        "_on_full",
         "_on_written",
         "_partial",
         "_pong",
         "_progress",
         "_runtime",
+        "_sealed",
         "_stall_timer",
         "_stopped",
         "_stream",
+        "_urgent",
         "_watcher",
         "options",
         "queued_bytes",
@@ -51,6 +54,7 @@ class Writer:
         options: EngineOptions,
         on_failed: Callable[[str, str], None],
         on_written: Callable[[], None],
+        on_full: Callable[[str], None],
     ) -> None:
         """Write to ``stream``.
 
@@ -58,23 +62,31 @@ class Writer:
             runtime: The hub's.
             stream: Where to.
             options: For ``max_outbound_bytes`` and ``write_stall_timeout``.
-            on_failed: Called with a reason and a description when the peer takes nothing any more.
-            on_written: Called when what the kernel had refused for a while is all written.
+            on_failed: Called with a reason and a description when the peer takes nothing any more;
+                nothing can be written then.
+            on_written: Called whenever the kernel has taken some of what it had refused; ``idle`` tells
+                whether that was all.
+            on_full: Called with a description when more is queued than may be.
         """
         self._runtime = runtime
         self._stream = stream
         self.options = options
         self._on_failed = on_failed
         self._on_written = on_written
+        self._on_full = on_full
         self._frames: list[bytes] = []
         self._partial: memoryview | None = None
         self._dirty = False
+        # Set once the last frame was queued.
+        self._sealed = False
         self._stopped = False
         self._finishing = False
         self._watcher: Any = None
         self._stall_timer: Any = None
         self._progress = 0.0
-        self._pong: bytes | None = None
+        # While a part of a frame is in flight: how many control frames lead the queue, and which is the pong.
+        self._urgent = 0
+        self._pong = -1
         self.queued_bytes = 0
 
     @property
@@ -84,7 +96,7 @@ class Writer:
 
     def write(self, frame: bytes) -> None:
         """Queue a frame; written at the end of the turn, or now if much is queued."""
-        if self._stopped:
+        if self._sealed:
             return
         self._frames.append(frame)
         self.queued_bytes += len(frame)
@@ -96,31 +108,59 @@ class Writer:
         if self.queued_bytes > self.options.max_outbound_bytes:
             self._overflow(len(frame))
 
+    def write_all(self, frames: Sequence[bytes]) -> None:
+        """Queue the frames of one message: for the bound they are one."""
+        if self._sealed:
+            return
+        size = sum(map(len, frames))
+        self._frames += frames
+        self.queued_bytes += size
+        if not self._dirty:
+            self._dirty = True
+            self._runtime.outbox.add(self)
+        elif self.queued_bytes > BATCH_BYTES and self._partial is None:
+            self.flush()
+        if self.queued_bytes > self.options.max_outbound_bytes:
+            self._overflow(size)
+
     def _overflow(self, size: int) -> None:
         if self._partial is None:
             self.flush()
         # A single message may exceed an empty queue, however long it is.
         if self.queued_bytes > max(self.options.max_outbound_bytes, size):
-            self._fail("slow consumer", f"{self.queued_bytes} bytes are queued and not read")
+            self._on_full(f"{self.queued_bytes} bytes are queued and not read")
 
     def write_first(self, frame: bytes) -> None:
         """Queue a control frame ahead of the frames that wait for the peer."""
         if self._partial is None:
             self.write(frame)
-        elif not self._stopped:
-            self._frames.insert(0, frame)
+        elif not self._sealed:
+            self._frames.insert(self._urgent, frame)
+            self._urgent += 1
             self.queued_bytes += len(frame)
 
     def write_pong(self, frame: bytes) -> None:
         """Queue a pong; while the peer reads nothing only the newest is kept (RFC 6455 5.5.3)."""
-        if self._partial is None:
+        if self._partial is None or self._sealed:
             self.write(frame)
-        elif self._pong is not None and self._pong in self._frames[:1]:
-            self.queued_bytes += len(frame) - len(self._pong)
-            self._frames[0] = self._pong = frame
+        elif self._pong >= 0:
+            self.queued_bytes += len(frame) - len(self._frames[self._pong])
+            self._frames[self._pong] = frame
         else:
-            self._pong = frame
+            self._pong = self._urgent
             self.write_first(frame)
+
+    def write_last(self, frame: bytes) -> None:
+        """Send what is queued, then ``frame``; whatever is written afterwards is dropped."""
+        self.write(frame)
+        self._sealed = True
+        self.flush()
+
+    def give_up(self, frame: bytes) -> None:
+        """Forget what is queued, but for the frames that the peer has a part of; send ``frame`` as the last."""
+        self._frames = []
+        self.queued_bytes = len(self._partial) if self._partial is not None else 0
+        self.write_last(frame)
 
     def flush(self) -> None:
         """Hand the kernel what it takes, without blocking."""
@@ -185,12 +225,13 @@ class Writer:
         self.queued_bytes -= sent
         if sent < len(partial):
             self._partial = partial[sent:]
-            return
-        self._partial = None
-        self._pong = None
-        self._watcher.stop()
-        self.flush()
-        if self.idle:
+        else:
+            self._partial = None
+            self._urgent = 0
+            self._pong = -1
+            self._watcher.stop()
+            self.flush()
+        if not self._stopped:
             self._on_written()
 
     def _check_stall(self) -> None:
@@ -203,12 +244,6 @@ class Writer:
             self._fail("slow consumer", f"nothing was read for {self.options.write_stall_timeout:g} s")
         else:
             self._stall_timer = timers.at(due, self._check_stall)
-
-    def last_words(self, frame: bytes) -> None:
-        """Try to send a frame to a peer that is given up, if that doesn't break one in flight."""
-        if self._partial is None:
-            with contextlib.suppress(OSError):
-                self._stream.send(frame)
 
     def finish(self) -> None:
         """Send no more than what is queued, then tell the peer that nothing follows (TCP's FIN)."""
@@ -229,7 +264,7 @@ class Writer:
         """Write nothing any more, and forget what is queued; idempotent."""
         if self._stopped:
             return
-        self._stopped = True
+        self._stopped = self._sealed = True
         self._frames = []
         self.queued_bytes = 0
         if self._stall_timer is not None:
