@@ -1,0 +1,65 @@
+"""Options are one frozen dataclass: unknown names and impossible values are refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from socketio_sync import Server
+from socketio_sync.engine import EngineServer
+from socketio_sync.options import EngineOptions, ServerOptions
+
+
+@pytest.mark.parametrize("server", [Server, EngineServer, ServerOptions, EngineOptions])
+def test_an_unknown_option_is_a_type_error_that_names_it(server: Any) -> None:
+    with pytest.raises(TypeError, match="ping_timout"):
+        server(ping_timout=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("transports", ()),
+        ("transports", "polling"),
+        ("transports", ("polling", "carrier pigeon")),
+        ("path", "socket.io"),
+        ("ping_interval", 0),
+        ("ping_timeout", -1.0),
+        ("upgrade_timeout", 0),
+        ("max_http_buffer_size", 0),
+        ("parser", "xml"),
+    ],
+)
+def test_an_impossible_value_is_a_value_error_that_names_the_option(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=name):
+        ServerOptions(**{name: value})
+
+
+def test_options_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ServerOptions().ping_interval = 1  # type: ignore[misc]
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    options = ServerOptions()
+    assert (options.ping_interval, options.ping_timeout, options.upgrade_timeout) == (25, 20, 10)
+    assert (options.connect_timeout, options.close_timeout, options.write_stall_timeout) == (20, 5, 10)
+    assert (options.max_http_buffer_size, options.max_packets_per_payload) == (1_000_000, 10_000)
+    assert (options.max_fragments, options.max_outbound_bytes) == (16_384, 16 * 1024 * 1024)
+    assert (options.max_attachments, options.max_namespaces, options.max_refused_connects) == (10, 32, 16)
+    assert (options.path, EngineOptions().path) == ("/socket.io", "/engine.io")
+    assert options.allow_eio3
+    assert options.allow_upgrades
+    assert not options.jsonp
+    assert options.cors_allowed_origins is None
+    assert options.cookie is None
+    assert options.trusted_proxies == 0
+
+
+def test_the_engine_gets_the_options_that_are_its_own() -> None:
+    engine = ServerOptions(ping_interval=7, connect_timeout=3).engine_options()
+    assert type(engine) is EngineOptions
+    assert engine.ping_interval == 7
+    assert engine.path == "/socket.io"
