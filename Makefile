@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # pip's remarks on its own version aren't about this project.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv format check test coverage interop bench demo build clean
+.PHONY: help venv format check test coverage interop demo build clean
 
 help:
 	@echo "make demo      a chat in the browser"
@@ -19,7 +19,6 @@ help:
 	@echo "make format    put the formatting right"
 	@echo "make interop   official JavaScript clients against every host"
 	@echo "make coverage  tests with branch coverage"
-	@echo "make bench     benchmarks, beside Node"
 	@echo "make build     sdist and wheel into dist/"
 	@echo "make clean     remove everything that make made"
 
@@ -49,9 +48,6 @@ coverage: venv
 
 interop: venv
 	$(PYTHON) -m pytest tests/interop
-
-bench: venv
-	$(PYTHON) benchmarks/run.py
 
 demo: venv
 	$(PYTHON) examples/chat/app.py
