@@ -245,9 +245,11 @@ class EngineSocket:
         polling = self.transport
         self.transport = transport
         if isinstance(polling, PollingTransport):
-            left = polling.detach()
-            if left:
-                transport.send(left)
+            controls, messages = polling.detach()
+            for type, data in controls:
+                transport.send_control(type, data)
+            if messages:
+                transport.send(messages)
             if polling.paused:
                 transport.pause()
         logger.debug("session %s: upgraded to %s", self.id, transport.name)

@@ -251,7 +251,11 @@ class Socket(Broadcaster):
     def on_event(self, packet: Packet, size: int) -> None:
         """Take an event: it is handled after those before it."""
         data = packet.data
-        self.lane.submit(size, run_event, self, data[0], data[1:], packet.id)
+        name = data[0]
+        if type(name) is not str:
+            # JavaScript's emitters know numbers by their text.
+            name = str(int(name)) if name == int(name) else repr(name)
+        self.lane.submit(size, run_event, self, name, data[1:], packet.id)
 
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""

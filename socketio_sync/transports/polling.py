@@ -192,13 +192,15 @@ class PollingTransport:
         self._release()
         self.resume()
 
-    def detach(self) -> list[Message]:
-        """End polling because the session has moved; return the messages that nobody polled."""
-        left = [item for item in self._items if isinstance(item, Message)]
+    def detach(self) -> tuple[list[tuple[int, str]], list[Message]]:
+        """End polling because the session has moved; return the packets and messages that nobody polled."""
+        controls = [item for item in self._items if not isinstance(item, Message) and item[0] != NOOP]
+        messages = [item for item in self._items if isinstance(item, Message)]
         self._items = [(NOOP, "")]
         self._moved = True
         self._release()
-        return left
+        self._wake_posting()
+        return controls, messages
 
     def pause(self) -> None:
         """Take in no packets until ``resume``: the POST that brings them waits."""
@@ -206,8 +208,11 @@ class PollingTransport:
 
     def resume(self) -> None:
         """Take in packets again."""
-        if self._paused:
-            self._paused = False
+        self._paused = False
+        self._wake_posting()
+
+    def _wake_posting(self) -> None:
+        if self._posting is not None:
             self._runtime.soon(self._switch_posting)
 
     def _switch_posting(self) -> None:
@@ -257,6 +262,7 @@ class PollingTransport:
             # By itself, with the next poll: clients handle a close before the messages in front of it.
             self._items.append(items.pop())
         self.queued_bytes = 0
+        self._wake_posting()
         revision = self._revision
         if revision == 4:
             return Payload(join_v4([self._encode(item, message_v4) for item in items]), False)
@@ -278,19 +284,29 @@ class PollingTransport:
         packets = iter_payload(
             body, revision=self._revision, binary=binary, max_packets=self.options.max_packets_per_payload
         )
-        self._posting = getcurrent()
         began = self._runtime.outbox.began = time()
+        for position, packet in enumerate(packets, 1):
+            self.handler.on_packet(packet.type, packet.data)
+            while self._must_wait():
+                self._wait()
+            if position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
+                self._runtime.after_poll(self._switch_posting)
+                self._wait()
+                began = self._runtime.outbox.began = time()
+            if self._closed:
+                # What stands behind a close is ignored, malformed or not.
+                return
+
+    def _must_wait(self) -> bool:
+        """Tell whether the next packet may not be taken in yet: paused, or too many answers aren't polled."""
+        if self._closed or self._moved:
+            return False
+        return self._paused or self.queued_bytes > self.options.max_outbound_bytes // 2
+
+    def _wait(self) -> None:
+        # Only here may others switch to us: elsewhere the greenlet waits for something else.
+        self._posting = getcurrent()
         try:
-            for position, packet in enumerate(packets, 1):
-                self.handler.on_packet(packet.type, packet.data)
-                if self._closed:
-                    # What stands behind a close is ignored, malformed or not.
-                    return
-                while self._paused and not self._closed:
-                    self._runtime.hub.switch()
-                if position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
-                    self._runtime.loop.run_callback(self._posting.switch)
-                    self._runtime.hub.switch()
-                    began = self._runtime.outbox.began = time()
+            self._runtime.hub.switch()
         finally:
             self._posting = None

@@ -50,6 +50,14 @@ class Runtime:
         """Call ``function`` on the hub in its next turn. From the hub's thread only."""
         self.loop.run_callback(function, *args)
 
+    def after_poll(self, function: Callable[..., Any]) -> None:
+        """Call ``function`` on the hub once the loop has served what is ready. From the hub's thread only.
+
+        For who gives way to others: gevent runs up to fifty callbacks of ``soon``, and those that they add,
+        before it looks at descriptors and timers again.
+        """
+        self.timers.after(0.0, function)
+
     def from_thread(self, function: Callable[..., Any], *args: Any) -> None:
         """Call ``function`` on the hub, in order of the calls; wakes a waiting loop. From any thread."""
         self._calls.append((function, args))

@@ -125,7 +125,7 @@ class WebSocketTransport:
     @property
     def paused(self) -> bool:
         """Whether nothing is read for now, because that was asked for or too much waits for the peer."""
-        return self._paused or self._held_back
+        return self._paused or (self._held_back and self._writer.queued_bytes > self._resume_at)
 
     def start(self, buffered: bytes = b"") -> None:
         """Read in a greenlet of its own, from ``buffered`` on."""
@@ -240,6 +240,8 @@ class WebSocketTransport:
                 self._hold_back()
             if waiting:
                 wait()
+                if self._paused:
+                    continue
             try:
                 received = receive(buffer)
             except BlockingIOError:
@@ -269,7 +271,7 @@ class WebSocketTransport:
             if (self._paused or self._writer.queued_bytes > self._resume_at) and not self._closing:
                 self._hold_back()
             elif position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
-                self._runtime.loop.run_callback(getcurrent().switch)
+                self._runtime.after_poll(self._switch)
                 self._runtime.hub.switch()
                 began = self._runtime.outbox.began = time()
 

@@ -87,3 +87,22 @@ def test_a_session_that_ends_meanwhile_is_not_taken_over(serve: Servers) -> None
     ws.send("5")
     assert ws.closed() == 1008
     running.assert_ended("forced close")
+
+
+@pytest.mark.parametrize(("eio", "heartbeat"), [(4, "2"), (3, "3")])
+def test_a_heartbeat_that_was_not_polled_moves_along(serve: Servers, eio: int, heartbeat: str) -> None:
+    running = serve(ping_interval=0.05, ping_timeout=5)
+    poller = running.poller(eio=eio)
+    if eio == 3:
+        assert poller.poll() == ["40"]
+        poller.say("2")
+    else:
+        poller.join()
+    session = running.session(poller.sid)
+    ws = running.probe(poller)
+    ws.send("2probe")
+    assert ws.text() == "3probe"
+    # Nobody polls meanwhile: the heartbeat is queued.
+    eventually(lambda: session.transport.undelivered)  # type: ignore[attr-defined]
+    ws.send("5")
+    assert ws.text() == heartbeat

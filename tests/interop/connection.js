@@ -43,6 +43,10 @@ function plain(value) {
   return value;
 }
 
+// Since Node 22 there is a browser's WebSocket, which 1.x and 2.x would take for granted; it can't send headers.
+// They were made for the package `ws`.
+delete globalThis.WebSocket;
+
 class Connections {
   constructor({ client, mode, url, cell }) {
     this.io = require(client);

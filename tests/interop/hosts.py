@@ -26,7 +26,7 @@ PORTS = range(20_000, 32_000)
 
 
 class HostFailed(Exception):
-    """A server that didn't start; the message holds its log."""
+    """A server that didn't start; the message holds the end of its log."""
 
 
 class Host(NamedTuple):
@@ -146,7 +146,7 @@ class HostServer:
             if ended or time.monotonic() > deadline:
                 self.kill()
                 what = "ended" if ended else f"doesn't serve after {START_TIMEOUT} s"
-                raise HostFailed(f"{self.host.name} {what}:\n{self.log()}")
+                raise HostFailed(f"{self.host.name} {what}:\n{self.log()[-2000:]}")
             time.sleep(0.05)
 
     def kill(self) -> None:

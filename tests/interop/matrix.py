@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.interop.clients import environment, tool
+from tests.interop.clients import environment, node
 from tests.interop.hosts import HOSTS, Host, HostFailed, HostServer
 
 DRIVER = Path(__file__).parent / "driver.js"
@@ -23,7 +23,7 @@ CLIENTS = {"sio17": "1.7", "sio25": "2.5", "sio31": "3.1", "sio48": "4.8"}
 MODES = ("polling", "websocket", "upgrade")
 
 # A driver that passes needs a few seconds; this is for one that hangs.
-DRIVER_TIMEOUT = 150.0
+DRIVER_TIMEOUT = 120.0
 
 
 class Cell(NamedTuple):
@@ -115,7 +115,7 @@ class _Driver:
         self._arrived = False
         arguments = ["--client", cell.client, "--mode", cell.mode, "--url", url]
         self._process = subprocess.Popen(
-            [tool("node"), str(DRIVER), *arguments],
+            [node(), str(DRIVER), *arguments],
             env=environment(NODE_PATH=str(modules)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -125,8 +125,9 @@ class _Driver:
             errors="replace",
         )
 
-    def run(self) -> CellResult:
-        timer = threading.Timer(DRIVER_TIMEOUT, self._process.kill)
+    def run(self) -> None:
+        """Fill ``result``; returns when the driver has ended."""
+        timer = threading.Timer(DRIVER_TIMEOUT, self.stop)
         timer.start()
         try:
             with self._process:
@@ -137,7 +138,10 @@ class _Driver:
             timer.join()
             self._arrive()
         self.result.exit_code = self._process.returncode
-        return self.result
+
+    def stop(self) -> None:
+        """End the driver; ``run`` returns then. From any thread."""
+        self._process.kill()
 
     def _lines(self) -> Iterator[str]:
         assert self._process.stdout is not None
@@ -175,6 +179,30 @@ class _Driver:
             self._process.stdin.flush()
 
 
+def _run_drivers(server: HostServer, drivers: Sequence[_Driver], restart: Restart) -> None:
+    """Run drivers side by side, and restart the server when all of them are ready for it.
+
+    Raises:
+        HostFailed: It didn't start again; the drivers have ended.
+    """
+    with ThreadPoolExecutor(len(drivers)) as threads:
+        running = [threads.submit(driver.run) for driver in drivers]
+        try:
+            restart.wait_for_all()
+            server.kill()
+            restart.down.set()
+            server.start()
+            restart.up.set()
+            for future in running:
+                future.result()
+        finally:
+            # Whatever ended this, an impatient user too: nothing is waited for any more.
+            restart.down.set()
+            restart.up.set()
+            for driver in drivers:
+                driver.stop()
+
+
 def run_host(host: Host, cells: Sequence[Cell], *, modules: Path, log: Path) -> HostResult:
     """Run cells side by side against one server, which is killed and started again once, for all of them.
 
@@ -187,22 +215,12 @@ def run_host(host: Host, cells: Sequence[Cell], *, modules: Path, log: Path) -> 
     started = time.monotonic()
     result = HostResult()
     server = HostServer(host, log)
+    restart = Restart(len(cells))
     try:
         server.start()
-        with ThreadPoolExecutor(len(cells)) as threads:
-            restart = Restart(len(cells))
-            drivers = [_Driver(cell, server.url, modules, restart) for cell in cells]
-            running = [threads.submit(driver.run) for driver in drivers]
-            restart.wait_for_all()
-            server.kill()
-            restart.down.set()
-            try:
-                server.start()
-            except HostFailed as error:
-                result.problem = f"not started again: {error}"
-            finally:
-                restart.up.set()
-            result.cells = {done.cell: done for done in (future.result() for future in running)}
+        drivers = [_Driver(cell, server.url, modules, restart) for cell in cells]
+        result.cells = {driver.result.cell: driver.result for driver in drivers}
+        _run_drivers(server, drivers, restart)
     except HostFailed as error:
         result.problem = str(error)
     finally:
