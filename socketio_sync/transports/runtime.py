@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ from gevent import monkey
 
 from socketio_sync.transports.outbox import Outbox
 from socketio_sync.transports.timers import Timers
+
+logger = logging.getLogger(__name__)
 
 # The native thread's: in a patched process the usual function tells greenlets apart.
 _get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
@@ -30,7 +33,7 @@ class Runtime:
         buffer: The buffer that every reader receives into; valid until the reader switches.
     """
 
-    __slots__ = ("_calls", "_ident", "buffer", "hub", "loop", "outbox", "timers")
+    __slots__ = ("_called", "_calls", "_ident", "buffer", "hub", "loop", "outbox", "timers")
 
     def __init__(self, hub: Any) -> None:
         """Serve on ``hub``; called in the hub's own thread."""
@@ -41,6 +44,10 @@ class Runtime:
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))
         self._ident = _get_ident()
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        # Not gevent's run_callback_threadsafe: it counts references to the loop, and loses count when
+        # the loop does so at the same moment; the loop then ends with everybody in it.
+        self._called = hub.loop.async_(ref=False)
+        self._called.start(_run_calls, self._calls)
 
     def is_current(self) -> bool:
         """Tell whether the calling thread is the hub's own."""
@@ -61,10 +68,14 @@ class Runtime:
     def from_thread(self, function: Callable[..., Any], *args: Any) -> None:
         """Call ``function`` on the hub, in order of the calls; wakes a waiting loop. From any thread."""
         self._calls.append((function, args))
-        self.loop.run_callback_threadsafe(self._run_calls)
+        self._called.send()
 
-    def _run_calls(self) -> None:
-        calls = self._calls
-        while calls:
-            function, args = calls.popleft()
+
+def _run_calls(calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    # Those that come meanwhile have their turn later: a thread that never stops mustn't keep the loop.
+    for _ in range(len(calls)):
+        function, args = calls.popleft()
+        try:
             function(*args)
+        except Exception:
+            logger.exception("what a thread wanted done on the hub failed")

@@ -60,6 +60,10 @@ class TLSStream:
         except ssl.SSLEOFError:
             return 0
 
+    def pending(self) -> int:
+        """Return how many bytes are decrypted and not received, of which the descriptor tells nothing."""
+        return int(self._sock.pending())
+
     def send(self, data: bytes | memoryview) -> int:
         """Send as :class:`Stream` says."""
         try:

@@ -90,7 +90,7 @@ class Timers:
             self._timer.start(self._fire, update=True)
 
     def _note_stall(self) -> bool:
-        """Put all deadlines off by the time for which the timer was held up, if that was long; tell whether."""
+        """Put all deadlines off by what the timer is late, if that is much; tell whether it is."""
         now = self._clock()
         late = now - self._expected
         if late <= STALL:

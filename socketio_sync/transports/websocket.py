@@ -233,8 +233,8 @@ class WebSocketTransport:
         buffer = self._runtime.buffer
         feed = self._frames.feed
         # TLS may hold decrypted bytes that make no descriptor readable.
-        greedy = isinstance(self._stream, TLSStream)
-        waiting = not greedy
+        tls = self._stream if isinstance(self._stream, TLSStream) else None
+        waiting = tls is None
         while self._failure is None:
             if self._paused or (self._writer.queued_bytes > self._resume_at and not self._closing):
                 self._hold_back()
@@ -251,7 +251,8 @@ class WebSocketTransport:
                 return "transport error", str(error)
             if not received:
                 return "transport close", ""
-            waiting = not greedy
+            # Who sends faster than we take it in must not keep the loop.
+            waiting = tls is None or not tls.pending()
             self._take(feed(buffer[:received]))
         return self._failure
 

@@ -157,7 +157,7 @@ class Writer:
         self.flush()
 
     def give_up(self, frame: bytes) -> None:
-        """Forget what is queued, but for the frames that the peer has a part of; send ``frame`` as the last."""
+        """Forget what is queued and not begun; send ``frame`` as the last."""
         self._frames = []
         self.queued_bytes = len(self._partial) if self._partial is not None else 0
         self.write_last(frame)

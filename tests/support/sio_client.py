@@ -16,7 +16,7 @@ import gevent
 import pytest
 from gevent.event import AsyncResult, Event
 
-from tests.support.client import DEADLINE, SEPARATOR, Bytes, Headers, Poller
+from tests.support.client import DEADLINE, SEPARATOR, Bytes, Connection, Headers, Poller
 from tests.support.ws_client import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, frame
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
@@ -104,12 +104,19 @@ class _OverPolling:
         self.poller = poller
         self._queue: list[str] = []
         self._poster: Any = None
-        for connection in self.connections:
-            connection.sock.settimeout(None)
+        # Some hosts close after every answer, that to the handshake too.
+        poller.gets = self._another(poller.gets)
+        poller.posts.sock.settimeout(None)
 
     @property
     def connections(self) -> list[Bytes]:
         return [self.poller.gets, self.poller.posts]
+
+    def _another(self, connection: Connection) -> Connection:
+        connection.close()
+        another = Connection(self.poller.port)
+        another.sock.settimeout(None)
+        return another
 
     def send(self, *messages: str | bytes) -> None:
         self._queue += [m if isinstance(m, str) else f"b{b64encode(m).decode()}" for m in messages]
@@ -120,12 +127,16 @@ class _OverPolling:
         with suppress(EOFError, OSError):
             while self._queue:
                 texts, self._queue = self._queue, []
-                self.poller.post(SEPARATOR.join(texts).encode())
+                answer = self.poller.post(SEPARATOR.join(texts).encode())
+                if answer.header("connection") == "close":
+                    self.poller.posts = self._another(self.poller.posts)
 
     def receive(self) -> list[str | bytes]:
         answer = self.poller.get()
         if answer.status != 200:
             raise EOFError(f"{answer.status} {answer.text}")
+        if answer.header("connection") == "close":
+            self.poller.gets = self._another(self.poller.gets)
         return [b64decode(packet[1:]) if packet[0] == "b" else packet for packet in answer.packets]
 
     def leave(self) -> None:

@@ -185,7 +185,7 @@ class Wires:
     def __call__(
         self, *, pair: tuple[int, Peer] | None = None, revision: int = 4, start: bool = True, **options: Any
     ) -> Wire:
-        """Put a transport on our end of a pair; ``options`` are the engine's. Without ``start``, nobody reads."""
+        """Put a transport on our end of a pair; ``options`` are the engine's, ``start`` begins reading."""
         stream, peer = self.stream(pair or unix_pair())
         handler = Handler()
         transport = WebSocketTransport(
