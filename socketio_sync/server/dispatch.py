@@ -142,14 +142,27 @@ def report(socket: Socket, event: Any, error: BaseException) -> None:
 
 
 def _unhandled(socket: Socket, name: Any) -> None:
-    names = socket.namespace.handlers.names()
-    if socket.handlers is not None:
-        names += socket.handlers.names()
-    close = get_close_matches(str(name), names, 1)
     problems.warning(
         "unhandled event",
         "nobody handles the event %s of namespace %s%s",
         shown(name),
         socket.namespace.name,
-        f"; did you mean {close[0]!r}?" if close else "",
+        _Hint(socket, name),
     )
+
+
+class _Hint:
+    """The name that was meant. Looked for when the line is written: the search takes milliseconds."""
+
+    __slots__ = ("_name", "_socket")
+
+    def __init__(self, socket: Socket, name: Any) -> None:
+        self._socket = socket
+        self._name = name
+
+    def __str__(self) -> str:
+        names = self._socket.namespace.handlers.names()
+        if self._socket.handlers is not None:
+            names += self._socket.handlers.names()
+        close = get_close_matches(str(self._name), names, 1)
+        return f"; did you mean {close[0]!r}?" if close else ""

@@ -6,9 +6,14 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from gevent import monkey
+
 Handler: TypeAlias = Callable[..., Any]
 
 RESERVED = ("connect", "connect_error", "newListener", "removeListener")
+
+# Held while a table changes, which never switches greenlets: so a native lock, and one for all is enough.
+_changing = monkey.get_original("_thread", "allocate_lock")()
 
 
 def trimmed(handler: Handler, most: int) -> Handler:
@@ -78,7 +83,8 @@ class Handlers:
         if event in self._lifecycle:
             table = self._lifecycle_entries
             call = trimmed(handler, self._lifecycle[event])
-        table[event] = (*table.get(event, ()), _Entry(handler, call, once))
+        with _changing:
+            table[event] = (*table.get(event, ()), _Entry(handler, call, once))
         return handler
 
     def remove(self, event: str, handler: Handler | None = None) -> None:
@@ -86,15 +92,13 @@ class Handlers:
         table = self._entries
         if event in self._lifecycle:
             table = self._lifecycle_entries
-        left = () if handler is None else tuple(e for e in table.get(event, ()) if e.function != handler)
-        if left:
-            table[event] = left
-        else:
-            table.pop(event, None)
+        with _changing:
+            left = () if handler is None else tuple(e for e in table.get(event, ()) if e.function != handler)
+            _put(table, event, left)
 
     def names(self) -> list[str]:
         """Return the events from clients that have a handler."""
-        return [name for name in self._entries if isinstance(name, str)]
+        return [name for name in tuple(self._entries) if isinstance(name, str)]
 
     def of_event(self, event: Any) -> Sequence[_Entry]:
         """Return the handlers of an event from a client."""
@@ -106,10 +110,18 @@ class Handlers:
 
     def spend(self, event: Any, entry: _Entry) -> bool:
         """Remove a handler that is for one call only; tell whether this call is the one."""
-        for table in (self._entries, self._lifecycle_entries):
-            entries = table.get(event, ())
-            if entry in entries:
-                left = tuple(other for other in entries if other is not entry)
-                table[event] = left
-                return True
+        with _changing:
+            for table in (self._entries, self._lifecycle_entries):
+                entries = table.get(event, ())
+                if entry in entries:
+                    _put(table, event, tuple(other for other in entries if other is not entry))
+                    return True
         return False
+
+
+def _put(table: dict[Any, tuple[_Entry, ...]], event: Any, entries: tuple[_Entry, ...]) -> None:
+    """Replace the handlers of an event; one without any has no name either."""
+    if entries:
+        table[event] = entries
+    else:
+        table.pop(event, None)

@@ -193,9 +193,9 @@ def test_a_heartbeat_in_the_wrong_direction_ends_the_session(
 
 
 def test_a_client_of_revision_3_pings_and_is_answered(mount: Mount) -> None:
-    site = mount(ping_interval=0.1, ping_timeout=0.1)
+    site = mount(ping_interval=0.2, ping_timeout=0.2)
     ws, session = site.websocket("EIO=3&transport=websocket")
-    for _ in range(4):
+    for _ in range(6):
         gevent.sleep(0.08)
         ws.send("2")
         assert ws.receive() == "3"

@@ -23,7 +23,7 @@ BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
 def test_t9_the_events_of_one_client_are_handled_in_order_while_all_else_is_served(
     serve: Servers, connect: Connect, transport: str
 ) -> None:
-    site = serve(ping_interval=0.1, ping_timeout=0.3)
+    site = serve(ping_interval=0.1, ping_timeout=0.5)
     seen: list[int] = []
     delays = random.Random(20261122)
 
@@ -291,6 +291,17 @@ def test_unhandled_events_cannot_flood_the_log(serve: Servers, connect: Connect,
     # Ten lines a second, and the burst may lie across two of them.
     assert 1 <= len(warnings) <= 30
     assert all("\n" not in text and "\x1b" not in text and len(text) < 300 for text in warnings)
+
+
+def test_events_that_nobody_handles_cost_next_to_nothing(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    for number in range(300):
+        site.io.on(f"the name of an event {number}", lambda socket: None)
+    client = connect(site)
+    for number in range(500):
+        client.emit(f"the eman of an event {number}")
+    # Had the nearest name been looked for each time, this would take seconds.
+    assert client.call("echo", "soon", timeout=2) == ["soon"]
 
 
 # -- what a client can't trigger -------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -116,3 +118,42 @@ def test_bound_methods_and_callables_without_a_signature_work() -> None:
 
     assert trimmed(Application().disconnect, 3)(1, 2, 3) == 1
     assert trimmed(dict, 1) is not None
+
+
+def test_a_spent_handler_leaves_no_name_behind() -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add("a", print, once=True)
+    (entry,) = handlers.of_event("a")
+    assert handlers.spend("a", entry)
+    assert handlers.names() == []
+
+
+def test_no_handler_is_lost_or_spent_twice_when_threads_register_at_once() -> None:
+    handlers = Handlers(LIFECYCLE)
+    rounds, spent = range(300), []
+
+    def register() -> None:
+        for _ in rounds:
+            handlers.add("a", print, once=True)
+            handlers.add("a", repr)
+
+    def spend() -> None:
+        for _ in rounds:
+            spent.extend(
+                entry for entry in handlers.of_event("a") if entry.once and handlers.spend("a", entry)
+            )
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=target) for target in (register, spend) * 4]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    entries = handlers.of_event("a")
+    assert len([entry for entry in entries if not entry.once]) == 4 * len(rounds)
+    assert len([entry for entry in entries if entry.once]) + len(spent) == 4 * len(rounds)
+    assert len(set(map(id, spent))) == len(spent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
@@ -136,3 +137,26 @@ def test_there_is_a_hard_limit_even_then(serve: Servers, connect: Connect, logge
     (record,) = eventually(logged.take)
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], Disconnected)
+
+
+def test_a_post_that_waits_for_room_is_finished_by_an_upgrade_and_nothing_is_lost(serve: Servers) -> None:
+    site = serve(max_queued_events=4)
+    go = Event()
+    site.io.on("stuck", lambda socket: go.wait())
+    poller = site.join_poller("number")
+    session = site.session(poller.sid)
+    events = [f'42["number",{number}]' for number in range(50)]
+    posting = gevent.spawn(poller.say, '42["stuck"]', *events)
+    eventually(lambda: session.transport.paused)
+    ws = site.probe(poller)
+    ws.send("2probe")
+    assert ws.receive() == "3probe"
+    # Stock clients wait for the answer to their POST; others mustn't be held for ever.
+    ws.send("5", '42["number",50]')
+    posting.get(timeout=5)
+    assert session.transport.name == "websocket"
+    assert session.transport.paused
+    go.set()
+    ws.send('42["number",51]')
+    eventually(lambda: len(site.events()) == 52)
+    assert site.events() == [("number", number) for number in range(52)]

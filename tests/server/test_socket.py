@@ -150,6 +150,43 @@ def test_a_callback_that_raises_is_logged_and_harms_nobody(
     assert client.call("echo", "alive") == ["alive"]
 
 
+def test_a_callback_may_block(serve: Servers, connect: Connect) -> None:
+    _, client, socket = one(serve, connect)
+    client.answers["first"] = client.answers["second"] = lambda: [1]
+    got: list[Any] = []
+    socket.emit("first", ack=lambda value: got.append(value + socket.call("second")))
+    eventually(lambda: got == [2])
+
+
+def test_whoever_is_not_connected_yet_or_any_more_cannot_be_called(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    errors: list[Any] = []
+
+    def ask(socket: Socket) -> None:
+        errors.append(outcome(socket.call, "question"))
+
+    site.io.use(ask)
+    site.io.on("disconnect", ask)
+    connect(site).disconnect()
+    eventually(lambda: len(errors) == 2)
+    assert [type(error) for error in errors] == [NotConnected, NotConnected]
+
+
+def test_what_the_connection_handler_emits_comes_behind_the_answer_to_the_connect(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve()
+
+    @site.io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.emit("first")
+        site.io.emit("second")
+
+    client = site.websocket()
+    client.send("40")
+    assert [str(client.receive())[:4] for _ in range(3)] == ['40{"', '42["', '42["']
+
+
 def test_call_times_out(serve: Servers, connect: Connect) -> None:
     _, client, socket = one(serve, connect, max_pending_acks=1)
     for _ in range(2):

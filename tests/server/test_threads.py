@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
+from collections import Counter
+from typing import Any
 
+import gevent
 import pytest
 
 from socketio_sync import AckTimeout, Disconnected, NotConnected
-from tests.support.outcomes import in_thread
-from tests.support.server import Servers
+from tests.support.outcomes import in_thread, outcome
+from tests.support.server import Servers, eventually
 from tests.support.sio_client import Connect
+
+# What a caller may be told while clients come and go.
+EXPECTED = (AckTimeout, Disconnected, NotConnected)
 
 BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -74,3 +82,51 @@ def test_rooms_and_disconnect_work_from_threads(serve: Servers, connect: Connect
     in_thread(socket.disconnect).get(timeout=5)
     client.wait(lambda: client.left == ["/"])
     site.reached("disconnect", "/", "server namespace disconnect")
+
+
+def test_threads_and_leaving_clients_end_with_one_disconnect_each_and_nothing_left(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve()
+    gone: Counter[str] = Counter()
+    errors: list[Any] = []
+    site.io.on("disconnect", lambda socket: gone.update([socket.id]))
+    over = threading.Event()
+
+    def disturb(seed: int) -> None:
+        chance = random.Random(seed)
+        while not over.is_set():
+            sockets = tuple(site.sockets)
+            socket = chance.choice(sockets) if sockets else None
+            if socket is not None:
+                acts = [
+                    lambda: socket.join("a", chance.randrange(5)),
+                    lambda: socket.leave("a"),
+                    lambda: socket.emit("news", b"binary", ack=lambda *values: None),
+                    lambda: socket.call("question", timeout=0.01),
+                    lambda: site.io.to("a", 1, 2).except_(3).emit("room news"),
+                    lambda: chance.random() < 0.1 and socket.disconnect(close=chance.random() < 0.5),
+                ]
+                result = outcome(chance.choice(acts))
+                if isinstance(result, Exception) and not isinstance(result, EXPECTED):
+                    errors.append(result)
+            time.sleep(0.0005)
+
+    threads = [in_thread(disturb, seed) for seed in range(6)]
+    chance = random.Random(20261122)
+    for _ in range(60):
+        client = connect(site, chance.choice(["websocket", "polling"]), join=False)
+        client.answers["question"] = lambda: [1]
+        client.ask_to_join()
+        gevent.sleep(0.005)
+        chance.choice([client.close, client.kill, client.disconnect, lambda: None])()
+    over.set()
+    for running in threads:
+        running.get(timeout=5)
+    site.io.close()
+    eventually(lambda: len(gone) == len(site.sockets))
+    eventually(lambda: site.io.engine.workers.busy == 0)
+    assert errors == []
+    assert set(gone.values()) == {1}
+    assert site.io.rooms() == frozenset()
+    assert site.io.sockets == {}
