@@ -143,7 +143,7 @@ class WebSocketTransport:
 
     def send_raw(self, data: bytes) -> None:
         """Queue bytes that come before the first frame: the answer to the upgrade request."""
-        self._writer.write(data)
+        self._writer.write_first(data)
 
     def send_control(self, type: int, data: str = "") -> None:
         """Queue an Engine.IO packet without application data ahead of what waits for the peer."""

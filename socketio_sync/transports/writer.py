@@ -84,8 +84,8 @@ class Writer:
         self._watcher: Any = None
         self._stall_timer: Any = None
         self._progress = 0.0
-        # While a part of a frame is in flight: how many control frames lead the queue, and which is the pong.
-        self._urgent = 0
+        # Control frames, which go before the others, and which of them is the pong.
+        self._urgent: list[bytes] = []
         self._pong = -1
         self.queued_bytes = 0
 
@@ -99,21 +99,16 @@ class Writer:
         if self._sealed:
             return
         self._frames.append(frame)
-        self.queued_bytes += len(frame)
-        if not self._dirty:
-            self._dirty = True
-            self._runtime.outbox.add(self)
-        elif self.queued_bytes > BATCH_BYTES and self._partial is None:
-            self.flush()
-        if self.queued_bytes > self.options.max_outbound_bytes:
-            self._overflow(len(frame))
+        self._added(len(frame))
 
     def write_all(self, frames: Sequence[bytes]) -> None:
         """Queue the frames of one message: for the bound they are one."""
         if self._sealed:
             return
-        size = sum(map(len, frames))
         self._frames += frames
+        self._added(sum(map(len, frames)))
+
+    def _added(self, size: int) -> None:
         self.queued_bytes += size
         if not self._dirty:
             self._dirty = True
@@ -131,23 +126,23 @@ class Writer:
             self._on_full(f"{self.queued_bytes} bytes are queued and not read")
 
     def write_first(self, frame: bytes) -> None:
-        """Queue a control frame ahead of the frames that wait for the peer."""
-        if self._partial is None:
-            self.write(frame)
-        elif not self._sealed:
-            self._frames.insert(self._urgent, frame)
-            self._urgent += 1
-            self.queued_bytes += len(frame)
+        """Queue a control frame ahead of all others, but for those that were queued in this way."""
+        if self._sealed:
+            return
+        self._urgent.append(frame)
+        # Not held against the bound: the peer hasn't asked for heartbeats.
+        self.queued_bytes += len(frame)
+        if not self._dirty:
+            self._dirty = True
+            self._runtime.outbox.add(self)
 
     def write_pong(self, frame: bytes) -> None:
         """Queue a pong; while the peer reads nothing only the newest is kept (RFC 6455 5.5.3)."""
-        if self._partial is None or self._sealed:
-            self.write(frame)
-        elif self._pong >= 0:
-            self.queued_bytes += len(frame) - len(self._frames[self._pong])
-            self._frames[self._pong] = frame
-        else:
-            self._pong = self._urgent
+        if self._partial is not None and self._pong >= 0:
+            self.queued_bytes += len(frame) - len(self._urgent[self._pong])
+            self._urgent[self._pong] = frame
+        elif not self._sealed:
+            self._pong = len(self._urgent)
             self.write_first(frame)
 
     def write_last(self, frame: bytes) -> None:
@@ -159,6 +154,8 @@ class Writer:
     def give_up(self, frame: bytes) -> None:
         """Forget what is queued and not begun; send ``frame`` as the last."""
         self._frames = []
+        self._urgent = []
+        self._pong = -1
         self.queued_bytes = len(self._partial) if self._partial is not None else 0
         self.write_last(frame)
 
@@ -167,7 +164,7 @@ class Writer:
         self._dirty = False
         if self._partial is not None or self._stopped:
             return
-        while self._frames:
+        while self._frames or self._urgent:
             data = self._next_batch()
             try:
                 sent = self._stream.send(data)
@@ -185,6 +182,10 @@ class Writer:
             self._shutdown()
 
     def _next_batch(self) -> bytes:
+        if self._urgent:
+            self._frames[:0] = self._urgent
+            self._urgent = []
+            self._pong = -1
         frames = self._frames
         if len(frames) == 1:
             self._frames = []
@@ -227,8 +228,6 @@ class Writer:
             self._partial = partial[sent:]
         else:
             self._partial = None
-            self._urgent = 0
-            self._pong = -1
             self._watcher.stop()
             self.flush()
         if not self._stopped:
@@ -266,6 +265,7 @@ class Writer:
             return
         self._stopped = self._sealed = True
         self._frames = []
+        self._urgent = []
         self.queued_bytes = 0
         if self._stall_timer is not None:
             self._stall_timer.cancel()

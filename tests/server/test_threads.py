@@ -6,14 +6,15 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 import pytest
 
-from socketio_sync import AckTimeout, Disconnected, NotConnected
+from socketio_sync import AckTimeout, Disconnected, NotConnected, Socket
 from tests.support.outcomes import in_thread, outcome
-from tests.support.server import Servers, eventually
+from tests.support.server import Running, Servers, eventually
 from tests.support.sio_client import Connect
 
 # What a caller may be told while clients come and go.
@@ -84,6 +85,18 @@ def test_rooms_and_disconnect_work_from_threads(serve: Servers, connect: Connect
     site.reached("disconnect", "/", "server namespace disconnect")
 
 
+def acts(site: Running, socket: Socket, chance: random.Random) -> list[Callable[[], Any]]:
+    """What a thread may do to a client at any time."""
+    return [
+        lambda: socket.join("a", chance.randrange(5)),
+        lambda: socket.leave("a"),
+        lambda: socket.emit("news", b"binary", ack=lambda *values: None),
+        lambda: socket.call("question", timeout=0.01),
+        lambda: site.io.to("a", 1, 2).except_(3).emit("room news"),
+        lambda: chance.random() < 0.1 and socket.disconnect(close=chance.random() < 0.5),
+    ]
+
+
 def test_threads_and_leaving_clients_end_with_one_disconnect_each_and_nothing_left(
     serve: Servers, connect: Connect
 ) -> None:
@@ -99,15 +112,7 @@ def test_threads_and_leaving_clients_end_with_one_disconnect_each_and_nothing_le
             sockets = tuple(site.sockets)
             socket = chance.choice(sockets) if sockets else None
             if socket is not None:
-                acts = [
-                    lambda: socket.join("a", chance.randrange(5)),
-                    lambda: socket.leave("a"),
-                    lambda: socket.emit("news", b"binary", ack=lambda *values: None),
-                    lambda: socket.call("question", timeout=0.01),
-                    lambda: site.io.to("a", 1, 2).except_(3).emit("room news"),
-                    lambda: chance.random() < 0.1 and socket.disconnect(close=chance.random() < 0.5),
-                ]
-                result = outcome(chance.choice(acts))
+                result = outcome(chance.choice(acts(site, socket, chance)))
                 if isinstance(result, Exception) and not isinstance(result, EXPECTED):
                     errors.append(result)
             time.sleep(0.0005)

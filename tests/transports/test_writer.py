@@ -205,13 +205,13 @@ def test_control_frames_keep_their_order(line: Lines) -> None:
     assert received(wire)[1:] == [(PING, b"0"), (PING, b"1"), (PING, b"2"), (BINARY, b"data")]
 
 
-def test_without_a_backlog_everything_keeps_its_order(line: Lines) -> None:
+def test_each_kind_keeps_its_order_and_control_frames_go_first(line: Lines) -> None:
     wire = line()
     wire.writer.write(encode_frame(BINARY, b"first"))
     wire.writer.write_first(encode_frame(PING, b"second"))
     wire.writer.write_pong(encode_frame(PONG, b"third"))
     wire.writer.write(encode_frame(BINARY, b"fourth"))
-    assert [payload for _, payload in received(wire)] == [b"first", b"second", b"third", b"fourth"]
+    assert [payload for _, payload in received(wire)] == [b"second", b"third", b"first", b"fourth"]
 
 
 def test_a_peer_that_reads_gets_every_pong(line: Lines) -> None:
