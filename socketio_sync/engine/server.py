@@ -6,7 +6,6 @@ import logging
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import gevent
@@ -17,6 +16,7 @@ from socketio_sync.engine.origins import Origins
 from socketio_sync.engine.requests import Requests
 from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineHandler, EngineSocket
+from socketio_sync.engine.views import View
 from socketio_sync.engine.workers import Workers
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
@@ -127,8 +127,8 @@ class EngineServer:
 
     @property
     def sessions(self) -> Mapping[str, EngineSocket]:
-        """The open sessions by id; read only."""
-        return MappingProxyType(self._sessions)
+        """The open sessions by id; see :class:`~socketio_sync.engine.views.View`."""
+        return View(self._sessions)
 
     def close(self) -> None:
         """Close every session ("server shutting down") and refuse new ones. From any greenlet or thread."""

@@ -224,7 +224,7 @@ class EngineSocket:
     def on_drain(self) -> None:
         """Learn that everything queued has left."""
         for listener in self.listeners("drain"):
-            self._workers.run(listener)
+            self._workers.run(self._tell, listener)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class EngineSocket:
         self._on_closed(self)
         self._handler.on_close(reason, description)
         for listener in self.listeners("close"):
-            self._workers.run(listener, reason, description)
+            self._workers.run(self._tell, listener, reason, description)
 
     def move_to(self, transport: Transport) -> None:
         """Complete an upgrade: what polling hasn't delivered goes out on the new transport, in order."""
@@ -254,7 +254,14 @@ class EngineSocket:
                 transport.pause()
         logger.debug("session %s: upgraded to %s", self.id, transport.name)
         for listener in self.listeners("upgrade"):
-            self._workers.run(listener, transport.name)
+            self._workers.run(self._tell, listener, transport.name)
+
+    def _tell(self, listener: Callable[..., Any], *arguments: Any) -> None:
+        """Call a handler of the application; in a worker."""
+        try:
+            listener(*arguments)
+        except Exception:
+            logger.exception("a handler of session %s failed", self.id)
 
     def pause(self) -> None:
         """Take in nothing for now, because too much waits for the application."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import Adapter, AdapterFactory, Outgoing, Selection
+from socketio_sync.engine.views import View
 from socketio_sync.options import ServerOptions
 from socketio_sync.protocol.socketio.codec import Codec
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
@@ -76,8 +76,8 @@ class Endpoint(Broadcaster):
 
     @property
     def sockets(self) -> Mapping[str, Socket]:
-        """The connected sockets by id; read only."""
-        return MappingProxyType(self._namespace().connected)
+        """The connected sockets by id; see :class:`~socketio_sync.engine.views.View`."""
+        return View(self._namespace().connected)
 
     def rooms(self) -> frozenset[str]:
         """Return the rooms that exist, the sockets' own among them."""

@@ -10,8 +10,9 @@ import pytest
 from socketio_sync.engine.socket import EVENTS
 from socketio_sync.protocol.engineio.packet import Message
 from tests.support.engine_server import Mount
+from tests.support.logged import Logged, functions
 from tests.support.outcomes import in_thread
-from tests.support.server import eventually
+from tests.support.server import Servers, eventually
 from tests.support.ws_client import WebSocket
 
 QUICK = {"ping_interval": 0.05, "ping_timeout": 0.05}
@@ -304,3 +305,19 @@ def test_what_polling_had_not_delivered_moves_on_the_upgrade(mount: Mount) -> No
     session.send("c")
     ws.send("5")
     assert [ws.receive() for _ in range(3)] == ["4a", b"b", "4c"]
+
+
+def test_a_handler_that_raises_is_logged_with_the_session(serve: Servers, logged: Logged) -> None:
+    running = serve()
+    ws = running.websocket()
+    session = running.session(ws.sid)
+
+    @session.on("close")
+    def close(reason: str, description: str) -> None:
+        raise LookupError("the application's fault")
+
+    session.close()
+    assert ws.closed() is None
+    (record,) = logged.take()
+    assert session.id in record.getMessage()
+    assert functions(record)[-1] == "close"
