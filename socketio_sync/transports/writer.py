@@ -266,6 +266,7 @@ class Writer:
         self._stopped = self._sealed = True
         self._frames = []
         self._urgent = []
+        self._pong = -1
         self.queued_bytes = 0
         if self._stall_timer is not None:
             self._stall_timer.cancel()

@@ -11,14 +11,9 @@ from socketio_sync.options import EngineOptions
 from socketio_sync.transports.outbox import STALE
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.writer import Writer
-from tests.support.transport_handler import Peer, Wires, eventually, tcp_pair, turns, unix_pair
+from tests.support.transport_handler import Peer, Wires, begin_turn, eventually, tcp_pair, turns, unix_pair
 
 HOUR = 3600.0
-
-
-def begin_turn(runtime: Runtime) -> None:
-    """Do as a reader does before it hands over what it has received."""
-    runtime.outbox.began = time.time()
 
 
 def compute(seconds: float) -> None:
@@ -79,7 +74,7 @@ def test_the_output_of_a_handler_that_computes_is_not_delayed(wires: Wires, runt
     seen = []
 
     def handler() -> None:
-        begin_turn(runtime)
+        runtime.outbox.began = time.time()
         for number in range(3):
             compute(STALE * 2)
             writer.write(b"%d" % number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import gevent
@@ -23,6 +22,7 @@ from tests.support.transport_handler import (
     TINY,
     Peer,
     Wires,
+    begin_turn,
     eventually,
     frames,
     seeded,
@@ -173,7 +173,7 @@ def test_a_long_frame_arrives_whole(line: Lines, pair: Pair, size: int) -> None:
 
 def test_much_output_doesn_t_wait_for_the_end_of_the_turn(line: Lines, runtime: Runtime) -> None:
     wire = line(unix_pair(1_000_000))
-    runtime.outbox.began = time.time()
+    begin_turn(runtime)
     wire.peer.sock.settimeout(0)
     wire.writer.write(bytes(BATCH_BYTES))
     with pytest.raises(BlockingIOError):
@@ -371,17 +371,18 @@ def test_what_waits_can_be_given_up_for_a_last_frame(line: Lines) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 50_000])
-def test_a_stopped_writer_forgets_everything(line: Lines, size: int) -> None:
+def test_a_stopped_writer_forgets_everything(line: Lines, runtime: Runtime, size: int) -> None:
     wire = line()
     wire.writer.write(bytes(size))
     turns()
+    begin_turn(runtime)
     wire.writer.write(b"forgotten")
+    wire.writer.write_pong(b"forgotten")
     wire.writer.stop()
     wire.writer.stop()
-    for write in (wire.writer.write, wire.writer.write_first, wire.writer.write_pong):
-        write(b"forgotten")
-    assert wire.writer.queued_bytes == 0
-    assert not wire.writer.idle
+    wire.writer.write(b"forgotten")
+    wire.writer.write_pong(b"forgotten")
+    assert (wire.writer.queued_bytes, wire.writer.idle) == (0, False)
     turns()
     wire.stream.close()
     assert b"forgotten" not in wire.peer.rest()
@@ -393,6 +394,6 @@ def test_a_stopped_writer_leaves_no_deadline(line: Lines, runtime: Runtime) -> N
     blocked(wire)
     wire.writer.stop()
     over: list[bool] = []
-    runtime.timers.after(0.1, partial(over.append, True))
+    runtime.timers.after(0.1, lambda: over.append(True))
     eventually(lambda: over)
     assert wire.failures == []
