@@ -25,13 +25,14 @@ RELEASE_INTERVAL = 0.1
 class Probe:
     """The handler of a WebSocket's packets until the session has moved to it. For the hub's thread only."""
 
-    __slots__ = ("_release_timer", "_runtime", "_session", "_timer", "_upgrade", "transport")
+    __slots__ = ("_over", "_release_timer", "_runtime", "_session", "_timer", "_upgrade", "transport")
 
     def __init__(self, session: EngineSocket, runtime: Runtime, options: EngineOptions) -> None:
         """Let a WebSocket probe for ``session``; its server sets ``transport`` before reading begins."""
         self._session = session
         self._runtime = runtime
         self._upgrade = Upgrade()
+        self._over = False
         self.transport: WebSocketTransport
         session.upgrading = True
         self._timer = runtime.timers.after(options.upgrade_timeout, self._on_timeout)
@@ -61,7 +62,7 @@ class Probe:
         """Release the poll that is held now, and again those that the client still sends."""
         self._release_timer = None
         polling = self._session.transport
-        if self._session.upgrading and isinstance(polling, PollingTransport):
+        if not self._over and isinstance(polling, PollingTransport):
             polling.release()
             self._release_timer = self._runtime.timers.after(RELEASE_INTERVAL, self._release_polls)
 
@@ -74,6 +75,10 @@ class Probe:
         self.transport.close(1008, "upgrade given up")
 
     def _stop(self) -> None:
+        if self._over:
+            # Another one may probe by now.
+            return
+        self._over = True
         self._session.upgrading = False
         self._timer.cancel()
         if self._release_timer is not None:

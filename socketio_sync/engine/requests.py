@@ -139,12 +139,12 @@ class Requests:
             raise Refusal(3, context={"name": "INVALID_ORIGIN", "origin": origin})
         if not engine.origins.allows(environ):
             problems.warning(
-                f"SIO501 {origin}",
+                "SIO501",
                 "SIO501 origin %s refused: the request was sent to %s; allow it with "
-                "cors_allowed_origins=[%r]",
+                "cors_allowed_origins=[%s]",
                 shown(origin),
                 shown(environ.get("HTTP_HOST")),
-                origin,
+                shown(origin),
             )
             raise Refusal(4, context={"name": "FOREIGN_ORIGIN", "origin": origin})
         if request.jsonp is not None and not engine.options.jsonp:
@@ -238,7 +238,7 @@ class Requests:
     def _poll(self, environ: Environ, session: EngineSocket) -> Answer:
         transport = session.transport
         assert isinstance(transport, PollingTransport)
-        if transport.held:
+        if transport.answering:
             session.on_close("transport error", "overlap from client")
             raise Refusal(3, context={"name": "OVERLAP"})
         payload = transport.poll(environ)

@@ -73,7 +73,7 @@ class EngineServer:
         Raises:
             TypeError: There is no such option.
         """
-        self._setup(EngineOptions(**options), SessionEvents.accept)
+        self._setup(EngineOptions(**options), SessionEvents)
 
     @classmethod
     def with_acceptor(
@@ -234,9 +234,11 @@ class EngineServer:
 
     def admit(self, session: EngineSocket, transport: Any) -> None:
         """Enter a session into the table and give it its handler."""
+        handler = self._accept(self, session)
         self._sessions[session.id] = session
-        session.attach(transport, self._accept(self, session))
+        session.attach(transport, handler)
         logger.debug("session %s: open over %s, protocol %d", session.id, transport.name, session.protocol)
+        handler.on_open()
 
     def _on_closed(self, session: EngineSocket) -> None:
         if self._sessions.pop(session.id, None) is None:

@@ -21,22 +21,20 @@ MAX_WAITING_BYTES = 4 * 1024 * 1024
 class SessionEvents:
     """Calls the application's handlers of one session, in order, each to its end."""
 
-    __slots__ = ("_lane", "_session")
+    __slots__ = ("_engine", "_lane", "_session")
 
     def __init__(self, engine: EngineServer, session: EngineSocket) -> None:
         """Serve ``session``."""
+        self._engine = engine
         self._session = session
         self._lane = Lane(engine.workers, self._on_shorter)
 
-    @classmethod
-    def accept(cls, engine: EngineServer, session: EngineSocket) -> SessionEvents:
-        """Make the handler of a new session, and tell the application of it."""
-        handler = cls(engine, session)
-        handler._lane.submit(0, handler._connected, engine)
-        return handler
+    def on_open(self) -> None:
+        """Tell the application of the session, which may send and close at once."""
+        self._lane.submit(0, self._connected)
 
-    def _connected(self, engine: EngineServer) -> None:
-        for listener in engine.listeners("connection"):
+    def _connected(self) -> None:
+        for listener in self._engine.listeners("connection"):
             try:
                 listener(self._session)
             except Exception:

@@ -36,6 +36,9 @@ EVENTS = ("message", "upgrade", "drain", "close")
 class EngineHandler(Protocol):
     """What a session tells the layer above. Called on the hub's thread; must not block."""
 
+    def on_open(self) -> None:
+        """Learn that the session can be used: called once, before everything else."""
+
     def on_message(self, data: str | bytes) -> None:
         """Take one message."""
 
@@ -283,8 +286,8 @@ class EngineSocket:
         timers = self._runtime.timers
         now = timers.now()
         heartbeat = self._heartbeat
-        if self.transport.paused and now >= heartbeat.deadline and heartbeat.awaiting_pong:
-            # Nobody reads, so nobody can have heard the answer.
+        if self.transport.paused and now >= heartbeat.deadline:
+            # Nobody reads, so nobody can have heard the answer, or in revision 3 the ping.
             heartbeat.postpone(1.0)
         due = heartbeat.due(now)
         if due is Due.DEAD:

@@ -71,12 +71,14 @@ class Connection:
         self._attachment_timer: Any = None
         timeout = server.options.connect_timeout
         self._connect_timer = self.runtime.timers.after(timeout, self._on_connect_timeout)
-        if session.protocol == 3:
-            # Before revision 4 a client didn't ask for the main namespace. In the next turn: the
-            # handshake itself has to come first.
-            self.runtime.soon(self._connect, "/", {})
 
     # -- inbound ----------------------------------------------------------------------------------
+
+    def on_open(self) -> None:
+        """Let a client of revision 3 join the main namespace, which it doesn't ask for."""
+        if self.session.protocol == 3:
+            # In the next turn: the handshake itself has to come first.
+            self.runtime.soon(self._connect, "/", {})
 
     def on_message(self, data: str | bytes) -> None:
         """Take one message of the session."""
@@ -97,6 +99,9 @@ class Connection:
         if self._attachment_timer is not None:
             self._attachment_timer.cancel()
             self._attachment_timer = None
+            if packet.namespace not in self.sockets:
+                self._close_for_offence(f"attachments for {shown(packet.namespace)}, which it has left")
+                return
         size, self._size = self._size, 0
         if packet.type == EVENT:
             socket = self.sockets[packet.namespace]
@@ -262,6 +267,8 @@ class Connection:
             self._send_packet(socket.disconnect_packet())
             self.sockets.pop(socket.namespace.name, None)
             socket.on_close("server namespace disconnect")
+            # Its inbox may have been the full one, and holds nobody up any more.
+            self.on_shorter()
 
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over: every socket leaves with the reason."""

@@ -274,9 +274,11 @@ class Socket(Broadcaster):
             return
         self.connected = False
         self.namespace.remove(self)
-        acks, self._acks = self._acks, {}
-        for pending in acks.values():
-            pending.fail(reason)
+        # One by one, in the same table: another thread may enter or remove one meanwhile.
+        for ack_id in tuple(self._acks):
+            pending = self._acks.pop(ack_id, None)
+            if pending is not None:
+                pending.fail(reason)
         if self._ready:
             # Beside a handler that still runs: the close isn't held up by it.
             self.connection.workers.run(self._closed, reason, description)

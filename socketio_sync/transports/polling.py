@@ -49,6 +49,7 @@ class PollingTransport:
         "_base64",
         "_closed",
         "_dirty",
+        "_full",
         "_held",
         "_items",
         "_lost",
@@ -90,6 +91,7 @@ class PollingTransport:
         self._released = False
         self._closed = False
         self._dirty = False
+        self._full = False
         self._paused = False
         self._lost = False
         self._moved = False
@@ -100,6 +102,11 @@ class PollingTransport:
     def held(self) -> bool:
         """Whether a GET is held."""
         return self._held is not None and not self._released
+
+    @property
+    def answering(self) -> bool:
+        """Whether a GET is held, or was released and hasn't taken its answer yet."""
+        return self._held is not None
 
     @property
     def base64(self) -> bool:
@@ -130,20 +137,32 @@ class PollingTransport:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together; returns at once."""
-        if self._closed or self._moved:
+        if self._closed or self._moved or self._full:
             return
         self._items.extend(messages)
         for message in messages:
             self.queued_bytes += len(message.data)
         self._mark()
         if self.queued_bytes > self.options.max_outbound_bytes and len(self._items) > len(messages):
-            self.handler.on_close("slow consumer", f"{self.queued_bytes} bytes are queued and not polled")
+            self._full = True
+            # Not at once: whoever sends isn't prepared to see its session end.
+            description = f"{self.queued_bytes} bytes are queued and not polled"
+            self._runtime.soon(self.handler.on_close, "slow consumer", description)
 
     def send_control(self, type: int, data: str = "") -> None:
-        """Queue a packet without application data, ahead of the messages."""
-        if not self._closed:
+        """Queue a packet without application data, ahead of the messages; once, until it is polled."""
+        if not self._closed and not self._is_queued((type, data)):
             self._items.insert(0, (type, data))
             self._mark()
+
+    def _is_queued(self, packet: tuple[int, str]) -> bool:
+        # All in front of the messages: else a client that asks and never polls fills the queue with answers.
+        for item in self._items:
+            if isinstance(item, Message):
+                return False
+            if item == packet:
+                return True
+        return False
 
     def _mark(self) -> None:
         # Not at once: the messages of one turn share one answer.
@@ -254,7 +273,8 @@ class PollingTransport:
     def _on_lost(self) -> None:
         self._lost = True
         self._release()
-        self.handler.on_close("transport error", "poll connection closed prematurely")
+        if not self._moved:
+            self.handler.on_close("transport error", "poll connection closed prematurely")
 
     def _take(self) -> Payload:
         items, self._items = self._items, []

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 TICK = 1.0
 # A tick that comes later than this was held up: by a handler that didn't yield, or by a suspended process.
 STALL = 0.25
+# So many deadlines are kept before those that were cancelled are looked for.
+SWEEP = 1024
 
 
 class Timer:
@@ -40,7 +42,7 @@ class Timers:
     any number of sessions.
     """
 
-    __slots__ = ("_clock", "_expected", "_heap", "_loop", "_serial", "_stalled", "_timer")
+    __slots__ = ("_clock", "_expected", "_heap", "_loop", "_most", "_serial", "_stalled", "_timer")
 
     def __init__(self, loop: Any, clock: Callable[[], float] = monotonic) -> None:
         """Run on ``loop``, a gevent event loop; ``clock`` is monotonic, in seconds."""
@@ -49,6 +51,7 @@ class Timers:
         self._timer: Any = None
         self._heap: list[tuple[float, int, Timer]] = []
         self._serial = count()
+        self._most = SWEEP
         self._expected = 0.0
         self._stalled = 0.0
 
@@ -67,10 +70,21 @@ class Timers:
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Have ``callback`` called on the hub at ``when``, on the clock of :meth:`now`."""
         timer = Timer(when, callback)
+        if len(self._heap) >= self._most:
+            self._sweep()
         heapq.heappush(self._heap, (when, next(self._serial), timer))
         if self._timer is None or when + self._stalled < self._expected:
             self._schedule()
         return timer
+
+    def _sweep(self) -> None:
+        """Drop what was cancelled: a client may have deadlines set and cancelled at will."""
+        heap = self._heap
+        # In place: whoever calls what is due looks at the same list.
+        heap[:] = [entry for entry in heap if entry[2].callback is not None]
+        heapq.heapify(heap)
+        # Twice what is left: the work stays in proportion to what comes in.
+        self._most = max(SWEEP, 2 * len(heap))
 
     def _schedule(self) -> None:
         """Start the one timer for the earliest deadline, or for the next tick if that comes first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.server import Servers, eventually
+from tests.support.server import Servers, descriptors, eventually
 
 
 def test_a_held_poll_is_released_at_the_probe_and_the_session_moves(serve: Servers) -> None:
@@ -106,3 +106,24 @@ def test_a_heartbeat_that_was_not_polled_moves_along(serve: Servers, eio: int, h
     eventually(lambda: session.transport.undelivered)  # type: ignore[attr-defined]
     ws.send("5")
     assert ws.text() == heartbeat
+
+
+def test_the_end_of_an_earlier_probe_does_not_disturb_a_later_one(serve: Servers) -> None:
+    running = serve()
+    poller = running.join_poller()
+    session = running.session(poller.sid)
+    first = running.probe(poller)
+    first.send("5")
+    eventually(lambda: not session.upgrading)
+    second = running.probe(poller)
+    second.send("2probe")
+    assert second.text() == "3probe"
+    before = descriptors()
+    assert first.closed() == 1008
+    first.close()
+    eventually(lambda: descriptors() < before)
+    assert session.upgrading
+    poller.hold()
+    assert poller.held() == ["6"]
+    second.send("5")
+    eventually(lambda: session.transport.name == "websocket")

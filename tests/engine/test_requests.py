@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
+from socketio_sync.engine.host import problems
 from tests.support.client import Connection, Response
 from tests.support.engine_server import PATH, Mount
 from tests.support.logged import Logged
@@ -222,3 +223,37 @@ def test_refusals_are_logged_for_debugging_with_what_strangers_sent_escaped(
     Connection(site.port).get(f"{HANDSHAKE}&sid=%0d%0aforged%1b")
     assert any("Session ID unknown" in line for line in lines())
     assert all("\r" not in line and "\n" not in line and "\x1b" not in line for line in lines())
+
+
+def test_a_get_beside_one_that_is_about_to_be_answered_is_an_overlap(mount: Mount) -> None:
+    site = mount()
+    poller, session = site.poller()
+    poller.hold()
+    transport: Any = session.transport
+    eventually(lambda: transport.held)
+    statuses: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": PATH,
+        "QUERY_STRING": f"EIO=4&transport=polling&sid={session.id}",
+    }
+
+    def overlap() -> None:
+        transport.release()
+        site.engine(environ, lambda status, headers: statuses.append(status))
+
+    gevent.spawn(overlap).join()
+    assert statuses == ["400 Bad Request"]
+    assert poller.held() == ["6", "1"]
+    site.closed("transport error")
+
+
+def test_many_foreign_origins_do_not_flood_the_log(mount: Mount, logged: Logged) -> None:
+    site = mount()
+    problems._seen.clear()
+    for number in range(30):
+        headers = [("Origin", f"https://{number}.{'x' * 3000}.example")]
+        assert Connection(site.port).get(f"{PATH}?EIO=4&transport=polling", headers=headers).status == 403
+    texts = [text for text in logged.warnings() if "SIO501" in text]
+    assert 10 <= len(texts) <= 20
+    assert max(map(len, texts)) < 800

@@ -10,9 +10,10 @@ from gevent.event import Event
 
 from socketio_sync.engine import EngineSocket
 from socketio_sync.engine.sessions import MAX_WAITING, MAX_WAITING_BYTES
-from tests.support.engine_server import Mount
+from tests.support.engine_server import PATH, Mount
 from tests.support.logged import Logged
 from tests.support.server import eventually
+from tests.support.ws_client import WebSocket
 
 BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -97,3 +98,25 @@ def test_the_bound_is_in_bytes_too(mount: Mount) -> None:
     go.set()
     eventually(lambda: len(site.messages) == 6)
     assert not session.transport.paused
+
+
+@BOTH
+def test_the_handler_of_a_connection_may_send(mount: Mount, transport: str) -> None:
+    site = mount()
+    site.engine.on("connection", lambda session: session.send("welcome"))
+    if transport == "websocket":
+        ws, _ = site.websocket()
+        assert ws.receive() == "4welcome"
+    else:
+        poller, _ = site.poller()
+        assert poller.poll() == ["4welcome"]
+
+
+def test_the_handler_of_a_connection_may_close_it(mount: Mount) -> None:
+    site = mount()
+    site.engine.on("connection", lambda session: session.close())
+    ws = WebSocket(site.port, "EIO=4&transport=websocket", path=PATH)
+    assert ws.text().startswith("0{")
+    assert ws.closed() is None
+    site.closed("forced close")
+    assert site.engine.clients_count == 0

@@ -321,3 +321,15 @@ def test_a_handler_that_raises_is_logged_with_the_session(serve: Servers, logged
     (record,) = logged.take()
     assert session.id in record.getMessage()
     assert functions(record)[-1] == "close"
+
+
+def test_a_client_of_revision_3_that_is_not_read_does_not_lose_its_heartbeat(mount: Mount) -> None:
+    site = mount(ping_interval=0.1, ping_timeout=0.1)
+    ws, session = site.websocket("EIO=3&transport=websocket")
+    session.pause()
+    ws.send("2")
+    gevent.sleep(0.6)
+    assert session.is_open
+    ws.send("2")
+    session.resume()
+    assert ws.receive() == "3"

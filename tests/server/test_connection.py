@@ -283,3 +283,36 @@ def test_acknowledgements_that_nobody_asked_for_are_ignored_up_to_a_limit(
     client.send(*["43[1]"] * 5)
     assert client.closed.wait(5)
     assert site.reasons() == ["parse error"]
+
+
+@BOTH
+def test_attachments_for_a_socket_that_has_left_close_like_any_packet_for_it(
+    serve: Servers, transport: str
+) -> None:
+    site = serve()
+    head = '451-["x",{"_placeholder":true,"num":0}]'
+    if transport == "websocket":
+        ws = site.join_websocket()
+        ws.send(head)
+    else:
+        poller = site.join_poller()
+        poller.say(head)
+    connection = site.sockets[0].connection
+    eventually(lambda: connection._attachment_timer)
+    site.sockets[0].disconnect()
+    if transport == "websocket":
+        ws.send(b"abc")
+    else:
+        assert poller.post(b"bYWJj").status == 400
+    site.reached("close", "forced close" if transport == "websocket" else "forced server close")
+    assert site.reasons() == ["server namespace disconnect"]
+    assert site.host.errors.getvalue() == ""
+
+
+def test_a_broadcast_that_is_too_much_for_a_client_returns_before_it_is_disconnected(serve: Servers) -> None:
+    site = serve(max_outbound_bytes=1000)
+    site.join_poller()
+    for _ in range(2):
+        site.io.emit("a", "x" * 900)
+        assert site.reasons() == []
+    site.reached("disconnect", "/", "slow consumer")

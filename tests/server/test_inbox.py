@@ -160,3 +160,20 @@ def test_a_post_that_waits_for_room_is_finished_by_an_upgrade_and_nothing_is_los
     ws.send('42["number",51]')
     eventually(lambda: len(site.events()) == 52)
     assert site.events() == [("number", number) for number in range(52)]
+
+
+def test_the_full_inbox_of_a_socket_that_was_disconnected_holds_nobody_up(serve: Servers) -> None:
+    site = serve(max_queued_events=4)
+    site.of("/other")
+    site.collect("e", namespace="/other")
+    go = Event()
+    site.io.on("stuck", lambda socket: go.wait())
+    ws = site.join_websocket()
+    ws.join("/other")
+    ws.send(*['42["stuck"]'] * 5)
+    session = site.sockets[0].conn
+    eventually(lambda: session.transport.paused)
+    site.sockets[0].disconnect()
+    ws.send('42/other,["e"]')
+    site.reached("event", "/other", "e")
+    go.set()

@@ -142,6 +142,11 @@ def test_a_get_that_is_killed_ends_the_session(make: Make) -> None:
     request.kill()
     assert handler(transport).closes == [("transport error", "poll connection closed prematurely")]
     assert not transport.held
+    moved = make()
+    get(moved).kill(block=False)
+    moved.detach()
+    turns()
+    assert handler(moved).closes == [], "the session has another connection by now"
 
 
 def test_wake_ups_without_a_reason_release_nothing(make: Make, runtime: Runtime) -> None:
@@ -290,6 +295,8 @@ def test_a_client_that_doesn_t_poll_is_given_up_at_the_bound(make: Make) -> None
     assert transport.queued_bytes == 1000
     assert handler(transport).closes == []
     transport.send([binary(b"x")])
+    assert handler(transport).closes == [], "whoever sends doesn't see the session end"
+    turns()
     assert handler(transport).reasons == ["slow consumer"]
 
 

@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from socketio_sync.transports.runtime import Runtime
-from socketio_sync.transports.timers import STALL, TICK, Timers
+from socketio_sync.transports.timers import STALL, SWEEP, TICK, Timers
 from tests.support.transport_handler import eventually, seeded
 
 
@@ -329,3 +329,26 @@ def test_a_greenlet_sees_its_answer_before_its_deadline_however_long_the_loop_st
 
 def test_the_wall_clock_isn_t_asked() -> None:
     assert inspect.signature(Timers).parameters["clock"].default is time.monotonic
+
+
+def test_cancelled_deadlines_are_not_kept_until_they_are_due(runtime: Runtime) -> None:
+    timers = runtime.timers
+    called: list[int] = []
+    kept = [timers.after(0.01, partial(called.append, number)) for number in range(10)]
+    for _ in range(20 * SWEEP):
+        timers.after(3600.0, gevent.sleep).cancel()
+    assert len(timers._heap) <= SWEEP
+    eventually(lambda: len(called) == len(kept))
+    assert called == list(range(10))
+
+
+def test_no_deadline_is_lost_however_many_there_are() -> None:
+    loop = FakeLoop()
+    timers = Timers(loop, loop.now)
+    called: list[int] = []
+    for number in range(3 * SWEEP):
+        timers.after(0.1, partial(called.append, number))
+        timers.after(3600.0, loop.turn).cancel()
+    loop.clock += 0.15
+    loop.turn()
+    assert called == list(range(3 * SWEEP))

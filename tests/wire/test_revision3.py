@@ -312,6 +312,15 @@ def test_2_11_base64_from_the_client_is_accepted_always(serve: Servers, query: s
     assert running.events() == [("a", b"\x01\x02\x03")] * 2
 
 
+def test_2_11_a_client_that_pings_and_never_polls_piles_up_nothing(serve: Servers) -> None:
+    running = serve()
+    polling = poller(running)
+    running.sockets[0].emit("b")
+    for _ in range(3):
+        assert polling.post(b"1:2" * 1000).status == 200
+    assert polling.poll() == ["3", '42["b"]']
+
+
 # -- the upgrade ------------------------------------------------------------------------------------
 
 
