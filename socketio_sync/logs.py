@@ -1,7 +1,9 @@
 """Logging: scopes switched on from the environment, and repeats that are counted instead of repeated.
 
 ``SOCKETIO_SYNC_DEBUG=engine,server.namespace`` (or ``*``) shows the DEBUG lines of those modules on
-standard error. Without it the library installs no handler and sets no level.
+standard error. Without it the library installs no handler and sets no level: in an application that
+configures no logging, Python itself writes warnings and errors to standard error, so that a handler's
+traceback is never lost.
 """
 
 from __future__ import annotations
@@ -24,8 +26,6 @@ def configure(environ: Mapping[str, str] = os.environ) -> list[str]:
     (``engine.socket``), or a package with all below it (``engine``).
     """
     root = logging.getLogger(ROOT)
-    if not root.handlers:
-        root.addHandler(logging.NullHandler())
     scopes = [scope.strip() for scope in environ.get(DEBUG_VARIABLE, "").split(",") if scope.strip()]
     if not scopes:
         return []

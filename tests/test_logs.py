@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -20,12 +22,26 @@ def _restored() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-def test_without_the_variable_nothing_is_installed_but_a_null_handler() -> None:
+def test_without_the_variable_nothing_is_installed() -> None:
     root = logging.getLogger(ROOT)
     root.handlers.clear()
     assert configure({}) == []
-    assert [type(handler) for handler in root.handlers] == [logging.NullHandler]
+    assert root.handlers == []
     assert root.level == logging.NOTSET
+
+
+def test_an_application_without_logging_still_sees_what_went_wrong() -> None:
+    script = (
+        "import logging, socketio_sync\n"
+        "try: 1 / 0\n"
+        "except ZeroDivisionError as error:\n"
+        "    logging.getLogger('socketio_sync.server.dispatch').error('it raised', exc_info=error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "it raised" in ran.stderr
+    assert "ZeroDivisionError" in ran.stderr
 
 
 def test_scopes_are_modules_or_packages() -> None:
