@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import gevent
+
 from socketio_sync.bundle import ClientBundle
 from socketio_sync.engine.http import write_answer
 from socketio_sync.run import STOP_SECONDS, serve
@@ -65,6 +67,7 @@ class Server(CoreServer):
             app = self
         elif not isinstance(app, WSGIApp):
             app = WSGIApp(self, app)
+        self.engine.runtime_of(gevent.get_hub())
         serve(app, host=host, port=port, socketio_path_matches=self.matches, on_stop=self._stop, **options)
 
     def _stop(self) -> None:

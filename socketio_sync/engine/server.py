@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from base64 import urlsafe_b64encode
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineHandler, EngineSocket
 from socketio_sync.engine.views import View
 from socketio_sync.engine.workers import Workers
+from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
 from socketio_sync.protocol.websocket.handshake import is_upgrade
@@ -97,6 +99,7 @@ class EngineServer:
         self._requests = Requests(self)
         self._runtime: Runtime | None = None
         self._workers: Workers | None = None
+        self._early: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
 
     # -- for applications -------------------------------------------------------------------------
 
@@ -184,7 +187,8 @@ class EngineServer:
     @property
     def workers(self) -> Workers:
         """The pool in which application code runs."""
-        self.runtime  # noqa: B018 - makes both
+        if self._workers is None:
+            self.runtime_of(gevent.get_hub())
         assert self._workers is not None
         return self._workers
 
@@ -198,6 +202,23 @@ class EngineServer:
     def _bind(self, runtime: Runtime) -> None:
         self._workers = Workers(runtime)
         self._runtime = runtime
+        self._run_early()
+
+    def run_on_hub_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have ``function`` called on the hub, once there is one; from any greenlet or thread.
+
+        Nobody but the host decides which hub that is: who asks before the first request, in a thread or
+        process of its own even, must not choose it.
+        """
+        self._early.append((function, args))
+        if self._runtime is not None:
+            self._run_early()
+
+    def _run_early(self) -> None:
+        assert self._runtime is not None
+        while self._early:
+            function, args = self._early.popleft()
+            self._runtime.from_thread(function, *args)
 
     def call_on_hub(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run ``function`` on the hub's thread and return what it returns; from any greenlet or thread."""
@@ -215,16 +236,21 @@ class EngineServer:
         """Return an id for a new session.
 
         Raises:
-            Refusal: Code 3, the application's ``generate_id`` failed.
+            Refusal: Code 3, the application's ``generate_id`` failed, or made an id that is in use.
         """
         generate = self.options.generate_id
         if generate is None:
             return new_id()
         try:
-            return generate(environ)
+            sid = generate(environ)
         except Exception as error:
             logger.exception("generate_id failed")
             raise Refusal(BAD_REQUEST, context={"name": "ID_GENERATION_ERROR"}) from error
+        if self.find(sid) is not None:
+            # It must not take another client's session over.
+            logger.error("generate_id made %s again, which is in use", shown(sid))
+            raise Refusal(BAD_REQUEST, context={"name": "ID_GENERATION_ERROR"})
+        return sid
 
     def open_session(self, sid: str, environ: Environ, revision: int) -> EngineSocket:
         """Make a session; its transport and handler come with ``admit``."""

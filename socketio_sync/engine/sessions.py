@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.engine.workers import Lane
+from socketio_sync.engine.workers import Backlog, Lane
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
@@ -21,13 +21,14 @@ MAX_WAITING_BYTES = 4 * 1024 * 1024
 class SessionEvents:
     """Calls the application's handlers of one session, in order, each to its end."""
 
-    __slots__ = ("_engine", "_lane", "_session")
+    __slots__ = ("_backlog", "_engine", "_lane", "_session")
 
     def __init__(self, engine: EngineServer, session: EngineSocket) -> None:
         """Serve ``session``."""
         self._engine = engine
         self._session = session
-        self._lane = Lane(engine.workers, self._on_shorter)
+        self._backlog = Backlog(self._on_shorter)
+        self._lane = Lane(engine.workers, self._backlog)
 
     def on_open(self) -> None:
         """Tell the application of the session, which may send and close at once."""
@@ -42,9 +43,8 @@ class SessionEvents:
 
     def on_message(self, data: str | bytes) -> None:
         """Queue a message for the application."""
-        lane = self._lane
-        lane.submit(len(data), self._deliver, data)
-        if len(lane.queue) >= MAX_WAITING or lane.queued_bytes > MAX_WAITING_BYTES:
+        self._lane.submit(len(data), self._deliver, data)
+        if self._backlog.jobs >= MAX_WAITING or self._backlog.bytes > MAX_WAITING_BYTES:
             self._session.pause()
 
     def _deliver(self, data: str | bytes) -> None:
@@ -55,7 +55,7 @@ class SessionEvents:
                 logger.exception("the handler of a message failed (session %s)", self._session.id)
 
     def _on_shorter(self) -> None:
-        if len(self._lane.queue) < MAX_WAITING // 2:
+        if self._backlog.jobs < MAX_WAITING // 2:
             self._session.resume()
 
     def on_close(self, reason: str, description: str) -> None:

@@ -135,31 +135,47 @@ class Workers:
                 me.gr_context = None
 
 
+class Backlog:
+    """What waits in all the lanes of one client: a client is bounded, however many sockets it opens.
+
+    Attributes:
+        jobs: How many jobs wait.
+        bytes: The sum of their sizes.
+        on_shorter: Called after one was taken.
+    """
+
+    __slots__ = ("bytes", "jobs", "on_shorter")
+
+    def __init__(self, on_shorter: Callable[[], None] | None = None) -> None:
+        """Begin with nothing."""
+        self.jobs = 0
+        self.bytes = 0
+        self.on_shorter = on_shorter
+
+
 class Lane:
     """The jobs of one socket: in order, each to its end. For the hub's thread only.
 
     Attributes:
         running: Whether a job runs, or is parked in the hub.
         queue: The jobs behind it, each with its size.
-        queued_bytes: The sum of their sizes.
-        on_shorter: Called after a job was taken from the queue.
     """
 
-    __slots__ = ("_workers", "on_shorter", "queue", "queued_bytes", "running")
+    __slots__ = ("_backlog", "_workers", "queue", "running")
 
-    def __init__(self, workers: Workers, on_shorter: Callable[[], None] | None = None) -> None:
-        """Run jobs on ``workers``."""
+    def __init__(self, workers: Workers, backlog: Backlog) -> None:
+        """Run jobs on ``workers``; those that wait are counted in ``backlog``."""
         self._workers = workers
+        self._backlog = backlog
         self.running = False
         self.queue: deque[tuple[Job, int]] = deque()
-        self.queued_bytes = 0
-        self.on_shorter = on_shorter
 
     def submit(self, size: int, function: Callable[..., object], *args: Any) -> None:
         """Run a job now if none runs, else after those before it; ``size`` counts while it waits."""
         if self.running:
             self.queue.append(((function, args), size))
-            self.queued_bytes += size
+            self._backlog.jobs += 1
+            self._backlog.bytes += size
         else:
             self.running = True
             self._workers._enter((function, args), self)
@@ -167,7 +183,18 @@ class Lane:
     def next(self) -> Job:
         """Take the next job from the queue."""
         job, size = self.queue.popleft()
-        self.queued_bytes -= size
-        if self.on_shorter is not None:
-            self.on_shorter()
+        self._shorter(1, size)
         return job
+
+    def clear(self) -> None:
+        """Forget the jobs that wait."""
+        jobs, size = len(self.queue), sum(size for _, size in self.queue)
+        self.queue.clear()
+        self._shorter(jobs, size)
+
+    def _shorter(self, jobs: int, size: int) -> None:
+        backlog = self._backlog
+        backlog.jobs -= jobs
+        backlog.bytes -= size
+        if backlog.on_shorter is not None:
+            backlog.on_shorter()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from socketio_sync.engine.server import new_id
 from socketio_sync.engine.socket import EngineSocket
+from socketio_sync.engine.workers import Backlog
 from socketio_sync.exceptions import ConnectionRefused, PacketError
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.protocol.engineio.handshake import parse_query
@@ -49,6 +50,7 @@ class Connection:
         "_refusals",
         "_server",
         "_size",
+        "backlog",
         "runtime",
         "session",
         "sockets",
@@ -68,6 +70,7 @@ class Connection:
         self._refusals = 0
         self._calls = 0
         self._size = 0
+        self.backlog = Backlog(self._on_shorter)
         self._attachment_timer: Any = None
         timeout = server.options.connect_timeout
         self._connect_timer = self.runtime.timers.after(timeout, self._on_connect_timeout)
@@ -106,8 +109,8 @@ class Connection:
         if packet.type == EVENT:
             socket = self.sockets[packet.namespace]
             socket.on_event(packet, size)
-            if socket.lane.queue:
-                self._bound_inbox(socket)
+            if self.backlog.jobs:
+                self._bound_inbox()
         else:
             self._on_rare(packet)
 
@@ -155,9 +158,9 @@ class Connection:
 
     # -- the inbox --------------------------------------------------------------------------------
 
-    def _bound_inbox(self, socket: Socket) -> None:
+    def _bound_inbox(self) -> None:
         options = self._server.options
-        waiting, size = len(socket.lane.queue), socket.lane.queued_bytes
+        waiting, size = self.backlog.jobs, self.backlog.bytes
         if waiting < options.max_queued_events and size <= options.max_queued_event_bytes:
             return
         if not self._calls:
@@ -168,17 +171,14 @@ class Connection:
         ):
             self._close_for_offence("too many events while a handler waits for an acknowledgement")
 
-    def on_shorter(self) -> None:
-        """Read on, when every socket's inbox is half empty again."""
+    def _on_shorter(self) -> None:
+        """Read on, when the inbox is half empty again."""
         options = self._server.options
-        for socket in self.sockets.values():
-            lane = socket.lane
-            if (
-                len(lane.queue) > options.max_queued_events // 2
-                or lane.queued_bytes > options.max_queued_event_bytes // 2
-            ):
-                return
-        self.session.resume()
+        if (
+            self.backlog.jobs <= options.max_queued_events // 2
+            and self.backlog.bytes <= options.max_queued_event_bytes // 2
+        ):
+            self.session.resume()
 
     def on_call(self, change: int) -> None:
         """Count the handlers that wait for this client's answer: it has to be read."""
@@ -246,13 +246,18 @@ class Connection:
         socket.on_connected()
 
     def _refuse(self, name: str, refusal: ConnectionRefused, *, unknown: bool = False) -> None:
-        payload: Any = {"message": refusal.message}
+        legacy = self.session.protocol == 3 and not unknown
+        plain: Any = refusal.message if legacy else {"message": refusal.message}
+        payload = plain
         if refusal.data is not None:
-            payload["data"] = refusal.data
-        if self.session.protocol == 3 and not unknown:
-            payload = refusal.message if refusal.data is None else refusal.data
+            payload = refusal.data if legacy else {"message": refusal.message, "data": refusal.data}
         logger.debug("session %s: CONNECT to %s refused: %s", self.session.id, shown(name), refusal.message)
-        self._send_packet(Packet(CONNECT_ERROR, name, payload))
+        try:
+            self._send_packet(Packet(CONNECT_ERROR, name, payload))
+        except (TypeError, ValueError):
+            # The client must hear that it was refused, whatever is wrong with the data.
+            logger.exception("the data of a refusal to %s can't be sent", shown(name))
+            self._send_packet(Packet(CONNECT_ERROR, name, plain))
         self._refusals += 1
         if self._refusals >= self._server.options.max_refused_connects:
             self._close_for_offence(f"{self._refusals} refused CONNECTs")
@@ -266,9 +271,9 @@ class Connection:
         elif socket.connected:
             self._send_packet(socket.disconnect_packet())
             self.sockets.pop(socket.namespace.name, None)
+            # What it had said before we sent it away is void, and holds nobody up.
+            socket.lane.clear()
             socket.on_close("server namespace disconnect")
-            # Its inbox may have been the full one, and holds nobody up any more.
-            self.on_shorter()
 
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over: every socket leaves with the reason."""

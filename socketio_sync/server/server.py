@@ -81,12 +81,12 @@ class Server(Endpoint):
         return namespace
 
     def background(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Run ``function`` in a greenlet of the hub that serves the clients."""
-        runtime = self.engine.runtime
-        if runtime.is_current():
-            gevent.spawn(function, *arguments)
-        else:
-            runtime.from_thread(gevent.spawn, function, *arguments)
+        """Run ``function`` in a greenlet of the hub that serves the clients; from any greenlet or thread.
+
+        Before the first request that hub isn't known: the function then begins with it, in the process
+        that serves it; under ``run()`` it begins at once.
+        """
+        self.engine.run_on_hub_soon(gevent.spawn, function, *arguments)
 
     @staticmethod
     def sleep(seconds: float = 0) -> None:

@@ -66,7 +66,7 @@ class Socket(Broadcaster):
         self.connected = False
         self.recovered = False
         self.handlers: Handlers | None = None
-        self.lane = Lane(connection.workers, connection.on_shorter)
+        self.lane = Lane(connection.workers, connection.backlog)
         self._acks: dict[int, PendingAck] = {}
         self._unknown_acks = 0
         self._ready = False

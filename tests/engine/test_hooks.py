@@ -9,6 +9,8 @@ import pytest
 from socketio_sync.exceptions import HandshakeRefused
 from tests.support.client import Connection
 from tests.support.engine_server import PATH, Mount
+from tests.support.logged import Logged
+from tests.support.server import Servers
 from tests.support.ws_client import ask
 
 HANDSHAKE = f"{PATH}?EIO=4&transport=polling"
@@ -97,3 +99,13 @@ def test_the_path_is_an_option(mount: Mount, configured: str) -> None:
     connection, answer = ask(site.port, path="/elsewhere")
     assert answer.status == 400
     assert connection.at_end()
+
+
+def test_an_id_that_is_in_use_is_refused_and_its_session_lives(serve: Servers, logged: Logged) -> None:
+    running = serve(generate_id=lambda environ: "always-the-same")
+    poller = running.join_poller()
+    answer = Connection(running.port).get("/socket.io/?EIO=4&transport=polling")
+    assert answer.error == (400, 3, "Bad request")
+    assert len(logged.take()) == 1
+    poller.say('421["echo",1]')
+    assert poller.poll() == ["431[1]"]

@@ -14,6 +14,7 @@ import pytest
 from socketio_sync import Server
 from socketio_sync.engine.host import HubThread, on_gevent, refusal_reason, run_on_hub
 from tests.support.outcomes import in_thread
+from tests.support.server import eventually
 
 
 def test_a_greenlet_of_the_hub_may_block() -> None:
@@ -89,3 +90,17 @@ def test_run_on_hub_returns_and_raises_what_the_function_does() -> None:
 
 def _fail() -> None:
     raise LookupError("there")
+
+
+def test_a_task_asked_for_before_the_first_request_chooses_no_hub_and_begins_with_it() -> None:
+    server = Server()
+    ran: list[int] = []
+    server.background(lambda: ran.append(threading.get_ident()))
+    in_thread(server.background, lambda: ran.append(threading.get_ident())).get()
+    assert not server.engine.is_bound
+    assert in_thread(request, server, "EIO=4&transport=polling").get()[1][0] == "200 OK"
+    eventually(lambda: len(ran) == 2)
+    # On the hub's own thread: the host serves requests in others.
+    assert set(ran) == {run_on_hub(server.engine.runtime, threading.get_ident)}
+    assert ran[0] != threading.get_ident()
+    in_thread(server.close).get()

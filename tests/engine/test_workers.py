@@ -13,7 +13,7 @@ import pytest
 from gevent.event import Event
 from gevent.local import local
 
-from socketio_sync.engine.workers import MAX_IDLE, Lane, Workers
+from socketio_sync.engine.workers import MAX_IDLE, Backlog, Lane, Workers
 from socketio_sync.transports.runtime import Runtime
 
 DEADLINE = 5.0
@@ -84,7 +84,7 @@ def test_a_lane_keeps_its_order_whatever_blocks(workers: Workers) -> None:
         order.append(number)
 
     def caller() -> None:
-        lane = Lane(workers)
+        lane = Lane(workers, Backlog())
         for number in range(100):
             lane.submit(1, job, number)
 
@@ -97,8 +97,8 @@ def test_lanes_do_not_wait_for_each_other(workers: Workers) -> None:
     release, order = Event(), []
 
     def caller() -> None:
-        Lane(workers).submit(0, release.wait)
-        Lane(workers).submit(0, order.append, "other")
+        Lane(workers, Backlog()).submit(0, release.wait)
+        Lane(workers, Backlog()).submit(0, order.append, "other")
 
     in_greenlet(caller)
     assert order == ["other"]
@@ -106,20 +106,25 @@ def test_lanes_do_not_wait_for_each_other(workers: Workers) -> None:
     settle(workers)
 
 
-def test_what_waits_in_a_lane_is_counted(workers: Workers) -> None:
+def test_what_waits_in_the_lanes_of_a_client_is_counted_together(workers: Workers) -> None:
     release, shorter = Event(), []
-    lane = Lane(workers, lambda: shorter.append(lane.queued_bytes))
+    backlog = Backlog(lambda: shorter.append(backlog.bytes))
+    lane, other = Lane(workers, backlog), Lane(workers, backlog)
 
     def caller() -> None:
         lane.submit(5, release.wait)
+        other.submit(5, release.wait)
         for size in (10, 20, 30):
             lane.submit(size, int)
+        other.submit(1000, int)
+        other.clear()
 
     in_greenlet(caller)
-    assert (len(lane.queue), lane.queued_bytes) == (3, 60)
+    # Those of all lanes together; what runs, and what was forgotten, doesn't count.
+    assert (backlog.jobs, backlog.bytes, shorter) == (3, 60, [60])
     release.set()
     settle(workers)
-    assert (len(lane.queue), lane.queued_bytes, shorter) == (0, 0, [50, 30, 0])
+    assert (backlog.jobs, backlog.bytes, shorter) == (0, 0, [60, 50, 30, 0])
 
 
 def test_context_variables_and_greenlet_locals_do_not_leak_between_jobs(workers: Workers) -> None:
@@ -136,7 +141,7 @@ def test_context_variables_and_greenlet_locals_do_not_leak_between_jobs(workers:
             gevent.sleep(0)
 
     def caller() -> None:
-        lane = Lane(workers)
+        lane = Lane(workers, Backlog())
         for number in range(1, 40):
             lane.submit(0, job, number)
             workers.run(job, number)
@@ -156,7 +161,7 @@ def test_a_job_that_fails_ends_neither_its_lane_nor_the_caller(
         raise LookupError("a defect of our own")
 
     def caller() -> None:
-        lane = Lane(workers)
+        lane = Lane(workers, Backlog())
         lane.submit(0, fail)
         lane.submit(0, order.append, 1)
 
@@ -187,7 +192,7 @@ def test_idle_workers_keep_nothing_alive(workers: Workers) -> None:
 
     def caller() -> weakref.ref[Thing]:
         thing = Thing()
-        lane = Lane(workers)
+        lane = Lane(workers, Backlog())
         lane.submit(0, thing.job)
         return weakref.ref(thing)
 

@@ -177,3 +177,33 @@ def test_the_full_inbox_of_a_socket_that_was_disconnected_holds_nobody_up(serve:
     ws.send('42/other,["e"]')
     site.reached("event", "/other", "e")
     go.set()
+
+
+def test_leaving_and_joining_again_does_not_escape_the_bound(serve: Servers) -> None:
+    site = serve(max_queued_events=20)
+    go = Event()
+    site.io.on("stuck", lambda socket: go.wait())
+    ws = site.join_websocket()
+    session = site.sockets[0].conn
+    for _ in range(10):
+        ws.send(*['42["stuck"]'] * 5, "41", "40")
+    eventually(lambda: session.transport.paused)
+    # Five rounds of four that wait and one that runs.
+    assert 5 <= len(site.sockets) <= 7
+    go.set()
+    # What a client said before it left by itself is still handled, and nothing of it is lost.
+    eventually(lambda: len(site.sockets) == 11 and not session.transport.paused)
+
+
+def test_what_a_client_said_before_the_server_sent_it_away_is_void(serve: Servers) -> None:
+    site = serve()
+    go = Event()
+    site.io.on("stuck", lambda socket: go.wait())
+    ws = site.join_websocket("e")
+    ws.send('42["stuck"]', '42["e"]')
+    socket = site.sockets[0]
+    eventually(lambda: socket.lane.queue)
+    socket.disconnect()
+    go.set()
+    eventually(lambda: not socket.lane.running)
+    assert site.events() == []

@@ -121,3 +121,22 @@ def test_other_namespaces_are_joined_while_a_middleware_blocks(serve: Servers, c
     assert site.record == [("connection", "/quick")]
     go.set()
     client.wait(lambda: "/" in client.joined)
+
+
+@pytest.mark.parametrize("eio", [3, 4])
+def test_a_refusal_reaches_the_client_whatever_is_wrong_with_its_data(
+    serve: Servers, logged: Logged, eio: int
+) -> None:
+    site = serve()
+
+    @site.io.of("/refused").use
+    def refuse(socket: Socket) -> None:
+        raise ConnectionRefused("no", {"object": object()})
+
+    ws = site.websocket(f"EIO={eio}&transport=websocket")
+    if eio == 3:
+        assert ws.text() == "40"
+    ws.send("40/refused,")
+    assert ws.text() == ('44/refused,"no"' if eio == 3 else '44/refused,{"message":"no"}')
+    (record,) = logged.take()
+    assert "/refused" in record.getMessage()

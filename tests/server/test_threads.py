@@ -24,19 +24,21 @@ BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 
 @BOTH
-def test_t1_an_emit_from_a_thread_reaches_an_idle_client(
+def test_t1_an_emit_from_a_thread_reaches_an_idle_client_within_50_ms(
     serve: Servers, connect: Connect, transport: str
 ) -> None:
     site = serve()
     client = connect(site, transport)
     socket = site.sockets[0]
-    for target in (socket, site.io, site.io.to(socket.id)):
+    took = []
+    for target in (socket, site.io, site.io.to(socket.id)) * 7:
         began = time.monotonic()
         running = in_thread(target.emit, "from a thread", 1)
         assert client.expect("from a thread") == (1,)
-        # The machine may be busy; what must not happen is that it waits for the next heartbeat.
-        assert time.monotonic() - began < 2
+        took.append(time.monotonic() - began)
         running.get(timeout=5)
+    # The median: the machine may be busy at one moment; who waits for the next heartbeat waits always.
+    assert sorted(took)[len(took) // 2] < 0.05, took
 
 
 @BOTH

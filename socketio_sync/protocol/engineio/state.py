@@ -11,18 +11,14 @@ from socketio_sync.protocol.engineio.packet import PING, UPGRADE, Packet
 
 
 class State(Enum):
-    """How far a session has come; it only ever moves down this list.
+    """How far a session has come.
 
     Attributes:
-        OPENING: The OPEN packet hasn't been sent.
         OPEN: Messages pass both ways.
-        CLOSING: What is queued is still sent, nothing is received.
-        CLOSED: Over.
+        CLOSED: Over; a client that polls may still ask why.
     """
 
-    OPENING = "opening"
     OPEN = "open"
-    CLOSING = "closing"
     CLOSED = "closed"
 
 
@@ -56,18 +52,13 @@ _OTHERWISE = (UpgradeAction.ABANDON, _Step.OVER)
 
 
 class Upgrade:
-    """One attempt to move a session from polling to a WebSocket.
+    """One attempt to move a session from polling to a WebSocket."""
 
-    Attributes:
-        probed: Whether a probe has come: from then on held polls are released.
-    """
-
-    __slots__ = ("_step", "probed")
+    __slots__ = ("_step",)
 
     def __init__(self) -> None:
         """Start with the WebSocket open and nothing received on it."""
         self._step = _Step.WAITING
-        self.probed = False
 
     def on_packet(self, packet: Packet) -> UpgradeAction:
         """Take the next packet of the probing WebSocket and say what it asks for.
@@ -75,5 +66,4 @@ class Upgrade:
         The attempt is over with COMPLETE or ABANDON; whatever is fed after that abandons.
         """
         action, self._step = _TABLE.get((self._step, packet), _OTHERWISE)
-        self.probed = self.probed or action is UpgradeAction.PONG
         return action
