@@ -74,7 +74,7 @@ class Server(CoreServer):
         """Close, and let the handlers that run because of it come to their end."""
         self.close()
         if self.engine.is_bound:
-            self.engine.workers.join(STOP_SECONDS)
+            self.engine.runtime.workers.join(STOP_SECONDS)
 
 
 class WSGIApp:

@@ -9,7 +9,7 @@ import logging
 
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import PONG, Packet
+from socketio_sync.protocol.engineio.packet import MESSAGE, PONG, Packet
 from socketio_sync.protocol.engineio.state import Upgrade, UpgradeAction
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
@@ -37,6 +37,10 @@ class Probe:
         session.upgrading = True
         self._timer = runtime.timers.after(options.upgrade_timeout, self._on_timeout)
         self._release_timer: Timer | None = None
+
+    def on_message(self, data: str | bytes) -> None:
+        """Give the WebSocket up: nothing may be said before the upgrade."""
+        self.on_packet(MESSAGE, data)
 
     def on_packet(self, type: int, data: str | bytes) -> None:
         """Answer the probe, complete the upgrade, or give the WebSocket up."""

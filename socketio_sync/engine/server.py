@@ -18,7 +18,6 @@ from socketio_sync.engine.requests import Requests
 from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineHandler, EngineSocket
 from socketio_sync.engine.views import View
-from socketio_sync.engine.workers import Workers
 from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
@@ -98,7 +97,6 @@ class EngineServer:
         self._lingering: dict[str, EngineSocket] = {}
         self._requests = Requests(self)
         self._runtime: Runtime | None = None
-        self._workers: Workers | None = None
         self._early: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
 
     # -- for applications -------------------------------------------------------------------------
@@ -184,14 +182,6 @@ class EngineServer:
         """Whether a hub serves this server yet; before that there is nobody to send to."""
         return self._runtime is not None
 
-    @property
-    def workers(self) -> Workers:
-        """The pool in which application code runs."""
-        if self._workers is None:
-            self.runtime_of(gevent.get_hub())
-        assert self._workers is not None
-        return self._workers
-
     def runtime_of(self, hub: Any) -> Runtime:
         """Return the runtime, on ``hub`` if it doesn't exist yet; from the hub's own thread."""
         if self._runtime is None:
@@ -200,7 +190,6 @@ class EngineServer:
         return self._runtime
 
     def _bind(self, runtime: Runtime) -> None:
-        self._workers = Workers(runtime)
         self._runtime = runtime
         self._run_early()
 
@@ -254,9 +243,7 @@ class EngineServer:
 
     def open_session(self, sid: str, environ: Environ, revision: int) -> EngineSocket:
         """Make a session; its transport and handler come with ``admit``."""
-        return EngineSocket(
-            sid, reduced(environ), revision, self.options, self.runtime, self.workers, self._on_closed
-        )
+        return EngineSocket(sid, reduced(environ), revision, self.options, self.runtime, self._on_closed)
 
     def admit(self, session: EngineSocket, transport: Any) -> None:
         """Enter a session into the table and give it its handler."""

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.engine.workers import Backlog, Lane
+from socketio_sync.transports.workers import Backlog, Lane
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
@@ -28,7 +28,7 @@ class SessionEvents:
         self._engine = engine
         self._session = session
         self._backlog = Backlog(self._on_shorter)
-        self._lane = Lane(engine.workers, self._backlog)
+        self._lane = Lane(engine.runtime.workers, self._backlog)
 
     def on_open(self) -> None:
         """Tell the application of the session, which may send and close at once."""

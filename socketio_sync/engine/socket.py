@@ -9,12 +9,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from socketio_sync.engine.workers import Workers
 from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.heartbeat import Due, Heartbeat
 from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, PING, PONG, Message
-from socketio_sync.protocol.engineio.state import State
 from socketio_sync.transports.base import Transport
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
@@ -55,7 +53,7 @@ class EngineSocket:
             the host server.
         protocol: 3 or 4, the revision of the protocol that the client speaks.
         transport: What the session is on now.
-        state: Whether it is open.
+        is_open: Whether messages can be sent.
         reason: Why it was closed; empty while it is open.
         refused: Whether it was closed because the client broke the rules.
         upgrading: Whether a WebSocket probes at the moment.
@@ -68,13 +66,12 @@ class EngineSocket:
         "_listeners",
         "_on_closed",
         "_runtime",
-        "_workers",
         "environ",
         "id",
+        "is_open",
         "protocol",
         "reason",
         "refused",
-        "state",
         "transport",
         "upgrading",
     )
@@ -86,21 +83,19 @@ class EngineSocket:
         protocol: int,
         options: EngineOptions,
         runtime: Runtime,
-        workers: Workers,
         on_closed: Callable[[EngineSocket], None],
     ) -> None:
         """Make a session; its server attaches the transport and the handler before anything happens."""
         self.id = sid
         self.environ = environ
         self.protocol = protocol
-        self.state = State.OPEN
+        self.is_open = True
         self.reason = ""
         self.refused = False
         self.upgrading = False
         self.transport: Transport
         self._handler: EngineHandler
         self._runtime = runtime
-        self._workers = workers
         self._on_closed = on_closed
         self._listeners: dict[str, list[Callable[..., Any]]] | None = None
         timers = runtime.timers
@@ -115,14 +110,9 @@ class EngineSocket:
         self._handler = handler
 
     @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        return self.state is State.OPEN
-
-    @property
     def writable(self) -> bool:
         """Whether a message would leave now, with nothing queued before it."""
-        return self.state is State.OPEN and self.transport.writable
+        return self.is_open and self.transport.writable
 
     @property
     def buffered_bytes(self) -> int:
@@ -174,35 +164,45 @@ class EngineSocket:
 
     def send_messages(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together."""
-        if self.state is State.OPEN:
+        if self.is_open:
             self.transport.send(messages)
+
+    def send_text(self, data: bytes) -> None:
+        """Queue a text message, UTF-8, that is for this client alone."""
+        if self.is_open:
+            self.transport.send_text(data)
 
     def shut(self, reason: str, description: str = "", *, code: int | None = None) -> None:
         """Close from our side, with the reason that the application will see.
 
         A polling client that isn't polling is told with its next request; the session is over at once.
         """
-        if self.state is State.CLOSED:
+        if not self.is_open:
             return
         self._end(reason, description, code)
 
     def refuse(self, reason: str, description: str) -> None:
         """Close because the client broke the rules of the layer above."""
-        if self.state is State.OPEN:
+        if self.is_open:
             self.refused = True
             self._end(reason, description, 1008)
 
     # -- for the transport ------------------------------------------------------------------------
 
+    def on_message(self, data: str | bytes) -> None:
+        """Take one message."""
+        if self.is_open:
+            if self._heartbeat.awaiting_pong:
+                self._heartbeat.on_activity(self._runtime.timers.now())
+            self._handler.on_message(data)
+
     def on_packet(self, type: int, data: str | bytes) -> None:
         """Take one packet."""
-        if self.state is not State.OPEN:
+        if not self.is_open:
             return
         heartbeat = self._heartbeat
         if type == MESSAGE:
-            if heartbeat.awaiting_pong:
-                heartbeat.on_activity(self._runtime.timers.now())
-            self._handler.on_message(data)
+            self.on_message(data)
         elif type == PING and self.protocol == 3:
             heartbeat.on_ping(self._runtime.timers.now())
             self.transport.send_control(PONG, "probe" if data == "probe" else "")
@@ -220,20 +220,20 @@ class EngineSocket:
 
     def on_close(self, reason: str, description: str = "") -> None:
         """Learn that the transport is gone, or that its peer broke the rules; the first call counts."""
-        if self.state is State.OPEN:
+        if self.is_open:
             self.refused = reason == "parse error"
             self._end(reason, description, CLOSE_CODES.get(reason))
 
     def on_drain(self) -> None:
         """Learn that everything queued has left."""
         for listener in self.listeners("drain"):
-            self._workers.run(self._tell, listener)
+            self._runtime.workers.run(self._tell, listener)
 
     # -- inside -----------------------------------------------------------------------------------
 
     def _end(self, reason: str, description: str, code: int | None) -> None:
         """The one way out: whatever happens, the handler hears of it exactly once."""
-        self.state = State.CLOSED
+        self.is_open = False
         self.reason = reason
         self._beat_timer.cancel()
         logger.debug("session %s: closed: %s %s", self.id, reason, description)
@@ -241,7 +241,7 @@ class EngineSocket:
         self._on_closed(self)
         self._handler.on_close(reason, description)
         for listener in self.listeners("close"):
-            self._workers.run(self._tell, listener, reason, description)
+            self._runtime.workers.run(self._tell, listener, reason, description)
 
     def move_to(self, transport: Transport) -> None:
         """Complete an upgrade: what polling hasn't delivered goes out on the new transport, in order."""
@@ -257,7 +257,7 @@ class EngineSocket:
                 transport.pause()
         logger.debug("session %s: upgraded to %s", self.id, transport.name)
         for listener in self.listeners("upgrade"):
-            self._workers.run(self._tell, listener, transport.name)
+            self._runtime.workers.run(self._tell, listener, transport.name)
 
     def _tell(self, listener: Callable[..., Any], *arguments: Any) -> None:
         """Call a handler of the application; in a worker."""
@@ -281,7 +281,7 @@ class EngineSocket:
             self._beat_timer = self._runtime.timers.at(self._heartbeat.deadline, self._beat)
 
     def _beat(self) -> None:
-        if self.state is not State.OPEN:
+        if not self.is_open:
             return
         timers = self._runtime.timers
         now = timers.now()

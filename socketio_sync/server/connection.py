@@ -6,22 +6,21 @@ Specification: socket.io-protocol, "Connection to a namespace"; wire.md 2.3, 2.8
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.engine.server import new_id
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.engine.workers import Backlog
 from socketio_sync.exceptions import ConnectionRefused, PacketError
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.protocol.engineio.handshake import parse_query
-from socketio_sync.protocol.engineio.packet import Message
+from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
 from socketio_sync.server.dispatch import run_lifecycle, run_middlewares
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.outgoing import messages_of
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.polling import PollingTransport
+from socketio_sync.transports.workers import Backlog
 
 if TYPE_CHECKING:
     from socketio_sync.server.server import Server
@@ -45,7 +44,7 @@ class Connection:
         "_attachment_timer",
         "_calls",
         "_connect_timer",
-        "_decoder",
+        "_feed",
         "_pending",
         "_refusals",
         "_server",
@@ -63,9 +62,9 @@ class Connection:
         self._server = server
         self.session = session
         self.runtime = engine.runtime
-        self.workers = engine.workers
+        self.workers = self.runtime.workers
         self.sockets: dict[str, Socket] = {}
-        self._decoder = server.codec.decoder(self._guard)
+        self._feed = server.codec.decoder(self._guard).feed
         self._pending: set[str] = set()
         self._refusals = 0
         self._calls = 0
@@ -85,30 +84,32 @@ class Connection:
 
     def on_message(self, data: str | bytes) -> None:
         """Take one message of the session."""
-        self._size += len(data)
         try:
-            packet = self._decoder.feed(data)
+            packet = self._feed(data)
         except PacketError as error:
             self._malformed(str(error))
             return
         except _Offence as offence:
             self._close_for_offence(str(offence))
             return
+        size = len(data)
         if packet is None:
+            self._size += size
             if self._attachment_timer is None:
                 timeout = self._server.options.attachment_timeout
                 self._attachment_timer = self.runtime.timers.after(timeout, self._on_attachment_timeout)
             return
+        type_, namespace, payload, ack_id = packet
         if self._attachment_timer is not None:
             self._attachment_timer.cancel()
             self._attachment_timer = None
-            if packet.namespace not in self.sockets:
-                self._close_for_offence(f"attachments for {shown(packet.namespace)}, which it has left")
+            size += self._size
+            self._size = 0
+            if namespace not in self.sockets:
+                self._close_for_offence(f"attachments for {shown(namespace)}, which it has left")
                 return
-        size, self._size = self._size, 0
-        if packet.type == EVENT:
-            socket = self.sockets[packet.namespace]
-            socket.on_event(packet, size)
+        if type_ == EVENT:
+            self.sockets[namespace].on_event(payload, ack_id, size)
             if self.backlog.jobs:
                 self._bound_inbox()
         else:
@@ -287,15 +288,23 @@ class Connection:
 
     # -- outbound ---------------------------------------------------------------------------------
 
-    def send(self, messages: Sequence[Message]) -> None:
-        """Queue the messages of one packet. From any greenlet or thread."""
+    def send(self, encoded: Encoded) -> None:
+        """Queue an encoded packet. From any greenlet or thread."""
         if self.runtime.is_current():
-            self.session.send_messages(messages)
+            self.send_now(encoded)
         else:
-            self.runtime.from_thread(self.session.send_messages, messages)
+            self.runtime.from_thread(self.send_now, encoded)
+
+    def send_now(self, encoded: Encoded) -> None:
+        """Queue an encoded packet."""
+        text, attachments = encoded
+        if text is not None and not attachments:
+            self.session.send_text(text)
+        else:
+            self.session.send_messages(messages_of(encoded))
 
     def _send_packet(self, packet: Packet) -> None:
-        self.session.send_messages(messages_of(self._server.codec.encode(packet)))
+        self.send_now(self._server.codec.encode(packet))
 
 
 def run_lifecycle_error(socket: Socket, description: str) -> None:

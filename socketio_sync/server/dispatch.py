@@ -23,51 +23,48 @@ problems = Throttle(logger)
 Failure = (Exception, Timeout)
 
 
-def run_event(socket: Socket, name: Any, arguments: Sequence[Any], ack_id: int | None) -> None:
+def run_event(socket: Socket, name: str, arguments: Sequence[Any], ack_id: int | None) -> None:
     """Run the handlers of one event from a client, and acknowledge it if that was asked for.
 
     The first handler, in order of registration, that returns something else than None answers; one that
     raises doesn't.
+
+    Args:
+        socket: The client's.
+        name: The event's.
+        arguments: Those of the namespace's handlers: the socket, then what the client sent.
+        ack_id: None where no acknowledgement was asked for.
     """
-    outcome = _Outcome(socket, name)
-    outcome.run(socket.namespace.handlers, (socket, *arguments))
-    if socket.handlers is not None:
-        outcome.run(socket.handlers, arguments)
-    if outcome.returned:
-        if ack_id is not None:
-            acknowledge(socket, name, ack_id, outcome.answer)
-    elif outcome.error is None:
-        _unhandled(socket, name)
-    elif ack_id is not None and socket.options.error_acks:
-        error = {"message": str(outcome.error), "type": type(outcome.error).__name__}
-        socket.send_ack(ack_id, [{"error": error}])
-
-
-class _Outcome:
-    """What the handlers of one event came to."""
-
-    __slots__ = ("answer", "error", "name", "returned", "socket")
-
-    def __init__(self, socket: Socket, name: Any) -> None:
-        self.socket = socket
-        self.name = name
-        self.answer: Any = None
-        self.returned = False
-        self.error: BaseException | None = None
-
-    def run(self, handlers: Handlers, arguments: Sequence[Any]) -> None:
-        for entry in handlers.of_event(self.name):
-            if entry.once and not handlers.spend(self.name, entry):
+    answer: Any = None
+    returned = False
+    failure: BaseException | None = None
+    handlers: Handlers | None = socket.namespace.handlers
+    while handlers is not None:
+        for entry in handlers.of_event(name):
+            if entry.once and not handlers.spend(name, entry):
                 continue
             try:
                 value = entry.call(*arguments)
             except Failure as error:
-                self.error = error
-                report(self.socket, self.name, error)
+                failure = error
+                report(socket, name, error)
             else:
-                self.returned = True
-                if self.answer is None:
-                    self.answer = value
+                returned = True
+                if answer is None:
+                    answer = value
+        if handlers is socket.handlers:
+            break
+        handlers = socket.handlers
+        if handlers is not None:
+            arguments = arguments[1:]
+    if returned:
+        if ack_id is not None:
+            acknowledge(socket, name, ack_id, answer)
+    elif failure is None:
+        _unhandled(socket, name)
+    elif ack_id is not None and socket.options.error_acks:
+        error_ack = {"message": str(failure), "type": type(failure).__name__}
+        socket.send_ack(ack_id, [{"error": error_ack}])
 
 
 def acknowledge(socket: Socket, name: Any, ack_id: int, answer: Any) -> None:

@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import Selection
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.engine.workers import Lane
 from socketio_sync.exceptions import AckLimitError, NotConnected, RoomLimitError
 from socketio_sync.options import ServerOptions
+from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, DISCONNECT, EVENT, Packet
 from socketio_sync.server.acks import Call, CallbackAck, PendingAck
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator, room_name
 from socketio_sync.server.dispatch import run_callback, run_event, run_lifecycle
 from socketio_sync.server.handlers import Handler, Handlers
 from socketio_sync.server.handshake import Handshake
-from socketio_sync.server.outgoing import check_event_name, messages_of
+from socketio_sync.server.outgoing import check_event_name
+from socketio_sync.transports.workers import Lane
 
 if TYPE_CHECKING:
     from socketio_sync.server.connection import Connection
     from socketio_sync.server.namespace import Namespace
+
+# Half the time of calling the class of a named tuple.
+new_packet = tuple.__new__
 
 # The events of a socket's life, and how many arguments their handlers get.
 LIFECYCLE = {"disconnect": 2, "disconnecting": 2, "error": 1}
@@ -169,29 +173,32 @@ class Socket(Broadcaster):
         ack_id = self.namespace.next_ack_id()
         packet = Packet(EVENT, self.namespace.name, (event, *arguments), ack_id)
         # Before it is registered: what can't be encoded leaves nothing behind.
-        messages = messages_of(self.namespace.codec.encode(packet))
+        encoded = self.namespace.codec.encode(packet)
         if len(self._acks) >= self.options.max_pending_acks:
             raise AckLimitError(f"socket {self.id} owes {len(self._acks)} acknowledgements")
         self._acks[ack_id] = pending
-        self.namespace.on_hub(self._send_awaited, messages, ack_id, pending)
+        self.namespace.on_hub(self._send_awaited, encoded, ack_id, pending)
         return ack_id
 
-    def _send_awaited(self, messages: Sequence[Any], ack_id: int, pending: PendingAck) -> None:
+    def _send_awaited(self, encoded: Encoded, ack_id: int, pending: PendingAck) -> None:
         if self.connected:
-            self.connection.session.send_messages(messages)
+            self.connection.send_now(encoded)
         elif self._acks.pop(ack_id, None) is not None:
             # It left between the check and now: nobody else would ever settle this.
             pending.fail("transport close")
 
     def send_packet(self, packet: Packet) -> None:
         """Encode a packet and queue it, if the client is here."""
-        messages = messages_of(self.namespace.codec.encode(packet))
+        encoded = self.namespace.codec.encode(packet)
         if self.connected:
-            self.connection.send(messages)
+            self.connection.send(encoded)
 
     def send_ack(self, ack_id: int, values: Sequence[Any]) -> None:
-        """Acknowledge one of the client's events."""
-        self.send_packet(Packet(ACK, self.namespace.name, values, ack_id))
+        """Acknowledge one of the client's events; on the hub's thread."""
+        namespace = self.namespace
+        encoded = namespace.codec.encode(new_packet(Packet, (ACK, namespace.name, values, ack_id)))
+        if self.connected:
+            self.connection.send_now(encoded)
 
     # -- rooms ------------------------------------------------------------------------------------
 
@@ -248,14 +255,15 @@ class Socket(Broadcaster):
         run_lifecycle(self, "connection")
         self._ready = True
 
-    def on_event(self, packet: Packet, size: int) -> None:
-        """Take an event: it is handled after those before it."""
-        data = packet.data
-        name = data[0]
+    def on_event(self, arguments: list[Any], ack_id: int | None, size: int) -> None:
+        """Take an event, ``[name, *arguments]``: it is handled after those before it."""
+        name = arguments[0]
         if type(name) is not str:
             # JavaScript's emitters know numbers by their text.
             name = str(int(name)) if name == int(name) else repr(name)
-        self.lane.submit(size, run_event, self, name, data[1:], packet.id)
+        # What a handler of the namespace is called with.
+        arguments[0] = self
+        self.lane.submit(size, run_event, self, name, arguments, ack_id)
 
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""

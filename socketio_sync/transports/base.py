@@ -9,10 +9,16 @@ from socketio_sync.protocol.engineio.packet import Message
 
 
 class TransportHandler(Protocol):
-    """What a transport tells the layer above. Called in the greenlet that reads the connection."""
+    """What a transport tells the layer above. Called in the greenlet that reads the connection.
+
+    After ``on_message`` or ``on_packet`` has returned another greenlet may read.
+    """
+
+    def on_message(self, data: str | bytes) -> None:
+        """Take the data of a MESSAGE, by far the most frequent packet."""
 
     def on_packet(self, type: int, data: str | bytes) -> None:
-        """Take one Engine.IO packet."""
+        """Take any packet, a MESSAGE perhaps."""
 
     def on_close(self, reason: str, description: str = "") -> None:
         """Learn that the connection is over; the first of several calls counts."""
@@ -44,6 +50,9 @@ class Transport(Protocol):
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together; returns at once."""
+
+    def send_text(self, data: bytes) -> None:
+        """Queue a text message, UTF-8, that is for this peer alone; returns at once."""
 
     def send_control(self, type: int, data: str = "") -> None:
         """Queue a packet without application data, ahead of queued messages."""

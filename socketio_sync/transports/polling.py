@@ -149,6 +149,10 @@ class PollingTransport:
             description = f"{self.queued_bytes} bytes are queued and not polled"
             self._runtime.soon(self.handler.on_close, "slow consumer", description)
 
+    def send_text(self, data: bytes) -> None:
+        """Queue a text message, UTF-8, that is for this client alone; returns at once."""
+        self.send((Message(data, False),))
+
     def send_control(self, type: int, data: str = "") -> None:
         """Queue a packet without application data, ahead of the messages; once, until it is polled."""
         if not self._closed and not self._is_queued((type, data)):

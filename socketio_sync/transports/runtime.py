@@ -11,6 +11,7 @@ from gevent import monkey
 
 from socketio_sync.transports.outbox import Outbox
 from socketio_sync.transports.timers import Timers
+from socketio_sync.transports.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -23,17 +24,17 @@ RECEIVE_BYTES = 64 * 1024
 
 
 class Runtime:
-    """The hub that serves a server's connections, with its outbox, timers and receive buffer.
+    """The hub that serves a server's connections, with its outbox, timers and workers.
 
     Attributes:
         hub: The gevent hub.
         loop: Its event loop.
         outbox: The connections to flush at the end of the turn.
         timers: All deadlines.
-        buffer: The buffer that every reader receives into; valid until the reader switches.
+        workers: The greenlets in which connections are read and application code runs.
     """
 
-    __slots__ = ("_called", "_calls", "_ident", "buffer", "hub", "loop", "outbox", "timers")
+    __slots__ = ("_called", "_calls", "_ident", "hub", "loop", "outbox", "timers", "workers")
 
     def __init__(self, hub: Any) -> None:
         """Serve on ``hub``; called in the hub's own thread."""
@@ -41,7 +42,7 @@ class Runtime:
         self.loop = hub.loop
         self.outbox = Outbox(hub.loop)
         self.timers = Timers(hub.loop)
-        self.buffer = memoryview(bytearray(RECEIVE_BYTES))
+        self.workers = Workers(hub)
         self._ident = _get_ident()
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         # Not gevent's run_callback_threadsafe: it counts references to the loop, and loses count when

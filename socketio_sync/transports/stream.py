@@ -12,8 +12,8 @@ from typing import Any, Protocol
 class Stream(Protocol):
     """A non-blocking byte stream. Both calls raise BlockingIOError where they would wait, else OSError."""
 
-    def recv_into(self, buffer: memoryview) -> int:
-        """Receive what is there, at most the buffer's length; 0 is the peer's end of stream."""
+    def recv(self, size: int) -> bytes:
+        """Receive what is there, at most ``size`` bytes; none are the peer's end of stream."""
 
     def send(self, data: bytes | memoryview) -> int:
         """Hand data to the kernel; return how many bytes it took."""
@@ -28,8 +28,7 @@ class Stream(Protocol):
 def plain_stream(descriptor: int) -> _socket.socket:
     """Make a stream of a descriptor that nobody else uses any more.
 
-    The C socket class itself: monkey-patching doesn't reach it, and it is the smallest object that
-    can receive into a buffer.
+    The C socket class itself: monkey-patching doesn't reach it, and it is the smallest object there is.
     """
     sock = _socket.socket(fileno=descriptor)
     sock.setblocking(False)
@@ -51,14 +50,14 @@ class TLSStream:
         sock.settimeout(0.0)
         self._sock = sock
 
-    def recv_into(self, buffer: memoryview) -> int:
+    def recv(self, size: int) -> bytes:
         """Receive as :class:`Stream` says."""
         try:
-            return int(self._sock.recv_into(buffer))
+            return bytes(self._sock.recv(size))
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
             raise BlockingIOError from None
         except ssl.SSLEOFError:
-            return 0
+            return b""
 
     def pending(self) -> int:
         """Return how many bytes are decrypted and not received, of which the descriptor tells nothing."""

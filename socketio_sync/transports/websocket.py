@@ -7,38 +7,47 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import time
 from typing import Any
 
-from gevent import getcurrent
-from greenlet import GreenletExit, greenlet
+from gevent import Timeout, getcurrent
+from greenlet import GreenletExit
 
 from socketio_sync.exceptions import PacketError
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import MESSAGE, Message, decode_binary, decode_text
+from socketio_sync.protocol.engineio.packet import Message, decode_binary, decode_text
 from socketio_sync.protocol.websocket.frames import BINARY, PONG, TEXT, encode_close, encode_frame
 from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, FrameReader, Ping
 from socketio_sync.transports.base import TransportHandler
-from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
 from socketio_sync.transports.stream import Stream, TLSStream
 from socketio_sync.transports.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-# Events handled before the clock is looked at, and how long one connection may keep the loop.
+# Packets of a payload handled before the clock is looked at, and how long one connection may keep the loop.
 SLICE_EVENTS = 64
 SLICE_SECONDS = 0.005
+
+# The beginning of the frame of a short text message, by the length of the text.
+_TEXT_HEADS = tuple(encode_frame(TEXT, b"4" + bytes(length))[:3] for length in range(125))
+
+
+def frame_text(data: bytes) -> bytes:
+    """Encode a text message, the same in both revisions."""
+    length = len(data)
+    return _TEXT_HEADS[length] + data if length < 125 else encode_frame(TEXT, b"4" + data)
 
 
 def frame_v4(data: bytes, binary: bool) -> bytes:
     """Encode a message for revision 4: binary goes as it is."""
-    return encode_frame(BINARY, data) if binary else encode_frame(TEXT, b"4" + data)
+    return encode_frame(BINARY, data) if binary else frame_text(data)
 
 
 def frame_v3(data: bytes, binary: bool) -> bytes:
     """Encode a message for revision 3: binary begins with its packet type, as a byte."""
-    return encode_frame(BINARY, b"\x04" + data) if binary else encode_frame(TEXT, b"4" + data)
+    return encode_frame(BINARY, b"\x04" + data) if binary else frame_text(data)
 
 
 def frame_v3_base64(data: bytes, binary: bool) -> bytes:
@@ -63,9 +72,11 @@ class WebSocketTransport:
         "_close_timer",
         "_closing",
         "_encoder",
+        "_events",
         "_failure",
         "_frames",
         "_held_back",
+        "_hold",
         "_paused",
         "_reader",
         "_resume_at",
@@ -100,10 +111,14 @@ class WebSocketTransport:
         self._frames = FrameReader(
             max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
         )
-        self._writer = Writer(runtime, stream, options, self.abort, self._on_written, self._on_full)
+        self._writer = Writer(runtime, stream, options, self)
         self._reader: Any = None
+        # What was received and isn't handled yet.
+        self._events: Iterator[Event] = iter(())
         self._watcher: Any = None
         self._paused = False
+        # Whether reading must stop before the next event, and whether it has.
+        self._hold = False
         self._held_back = False
         # Acknowledgements that nobody reads must stop the asking; half of the bound leaves
         # room for what the events already taken in will still answer.
@@ -129,7 +144,8 @@ class WebSocketTransport:
 
     def start(self, buffered: bytes = b"") -> None:
         """Read in a greenlet of its own, from ``buffered`` on."""
-        self._runtime.soon(greenlet(self.run, self._runtime.hub).switch, buffered)
+        self._open(buffered)
+        self._runtime.soon(self._runtime.workers.read, self)
 
     # -- sending ----------------------------------------------------------------------------------
 
@@ -140,6 +156,10 @@ class WebSocketTransport:
             self._writer.write(messages[0].rendered(encoder))
         else:
             self._writer.write_all([message.rendered(encoder) for message in messages])
+
+    def send_text(self, data: bytes) -> None:
+        """Queue a text message, UTF-8, that is for this peer alone; returns at once."""
+        self._writer.write(frame_text(data))
 
     def send_raw(self, data: bytes) -> None:
         """Queue bytes that come before the first frame: the answer to the upgrade request."""
@@ -173,7 +193,7 @@ class WebSocketTransport:
 
     def pause(self) -> None:
         """Stop reading, so that TCP pushes the peer back, until ``resume``."""
-        self._paused = True
+        self._paused = self._hold = True
 
     def resume(self) -> None:
         """Read again."""
@@ -185,11 +205,16 @@ class WebSocketTransport:
         self._runtime.soon(self._switch)
 
     def _switch(self) -> None:
-        # The greenlet may be another's by now, or gone: it was the reader only while it ran.
-        if self._reader is not None:
-            self._reader.switch()
+        # It may have ended, or stand in a handler that waits for something else.
+        reader = self._reader
+        if reader is not None and self._runtime.workers.handling is not reader:
+            reader.switch()
 
-    def _on_full(self, description: str) -> None:
+    def on_backlog(self) -> None:
+        """Learn that more waits for the peer than it should: nothing more is asked of us meanwhile."""
+        self._hold = True
+
+    def on_full(self, description: str) -> None:
         """Give the peer up; it learns why, if it reads on within ``close_timeout``."""
         if not self._closing:
             self._closing = True
@@ -198,7 +223,7 @@ class WebSocketTransport:
             # Not at once: whoever sends isn't prepared to see its session end.
             self._runtime.soon(self.handler.on_close, "slow consumer", description)
 
-    def _on_written(self) -> None:
+    def on_written(self) -> None:
         """Learn that a backlog has become shorter: what was held back because of it may go on."""
         writer = self._writer
         if self._held_back and writer.queued_bytes <= self._resume_at:
@@ -209,41 +234,60 @@ class WebSocketTransport:
     # -- reading ----------------------------------------------------------------------------------
 
     def run(self, buffered: bytes = b"") -> None:
-        """Read until the connection ends. Any wake-up may be spurious: every wait checks again."""
+        """Read in the calling greenlet, from ``buffered`` on, until the connection ends."""
+        self._open(buffered)
+        self.read()
+
+    def _open(self, buffered: bytes) -> None:
+        self._watcher = self._runtime.loop.io(self._stream.fileno(), 1)
+        self._events = iter(self._frames.feed(buffered))
+
+    def read(self) -> None:
+        """Read in the calling greenlet, from where another one has left. See :class:`Readable`."""
         self._reader = reader = getcurrent()
-        self._watcher = watcher = self._runtime.loop.io(self._stream.fileno(), 1)
-        watcher.start(reader.switch)
+        self._watcher.start(reader.switch)
         reason, description = "transport close", ""
         try:
-            # The session may have closed the transport before its reader ran.
-            if buffered:
-                self._take(self._frames.feed(buffered))
-            reason, description = self._read()
+            while True:
+                try:
+                    reason, description = self._read(reader)
+                    break
+                except Timeout as timeout:
+                    # We set none: a handler that ended here has left it behind.
+                    logger.warning("a handler hasn't cancelled its timeout: %r", timeout)
         except GreenletExit:
             pass
         except Exception as error:
             logger.exception("the reader of a WebSocket failed")
             reason, description = "transport error", repr(error)
         finally:
-            self._finish(reason, description)
+            self._runtime.workers.reading = None
+            if self._reader is reader:
+                self._finish(reason, description)
 
-    def _read(self) -> tuple[str, str]:
+    def leave(self) -> None:
+        """Forget the greenlet that reads. See :class:`Readable`."""
+        self._watcher.stop()
+        self._reader = None
+
+    def _read(self, reader: Any) -> tuple[str, str]:
+        """Read until the connection ends or was left; any wake-up may be spurious, so every wait checks."""
         wait = self._runtime.hub.switch
-        receive = self._stream.recv_into
-        buffer = self._runtime.buffer
+        receive = self._stream.recv
         feed = self._frames.feed
         # TLS may hold decrypted bytes that make no descriptor readable.
         tls = self._stream if isinstance(self._stream, TLSStream) else None
         waiting = tls is None
-        while self._failure is None:
-            if self._paused or (self._writer.queued_bytes > self._resume_at and not self._closing):
-                self._hold_back()
+        self._take(reader, list(self._events))
+        while self._failure is None and self._reader is reader:
+            if self._hold:
+                self._hold_back(reader)
             if waiting:
                 wait()
                 if self._paused:
                     continue
             try:
-                received = receive(buffer)
+                received = receive(RECEIVE_BYTES)
             except BlockingIOError:
                 waiting = True
                 continue
@@ -253,31 +297,42 @@ class WebSocketTransport:
                 return "transport close", ""
             # Who sends faster than we take it in must not keep the loop.
             waiting = tls is None or not tls.pending()
-            self._take(feed(buffer[:received]))
-        return self._failure
+            self._take(reader, feed(received))
+        return self._failure or ("", "")
 
-    def _take(self, events: list[Event]) -> None:
-        """Handle what one receive brought, and stay fair to the other connections."""
-        began = self._runtime.outbox.began = time()
-        for position, event in enumerate(events, 1):
-            kind = type(event)
-            if self._closing and kind is not Closed and kind is not Failed:
-                continue
-            if kind is str:
-                self._on_text(event)  # type: ignore[arg-type]
-            elif kind is bytes:
-                self._on_binary(event)  # type: ignore[arg-type]
+    def _take(self, reader: Any, events: list[Event]) -> None:
+        """Handle what one receive brought, and stay fair to the other connections.
+
+        A handler that blocks is left behind with this greenlet; another one goes on behind the event.
+        """
+        runtime = self._runtime
+        began = runtime.outbox.began = time()
+        runtime.workers.begin_burst(reader)
+        many = len(events) > 1
+        self._events = iter(events)
+        for event in self._events:
+            if type(event) is str and event[:1] == "4" and not self._closing:
+                self.handler.on_message(event[1:])
             else:
-                self._on_control(event)
-            if (self._paused or self._writer.queued_bytes > self._resume_at) and not self._closing:
-                self._hold_back()
-            elif position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
-                self._runtime.after_poll(self._switch)
-                self._runtime.hub.switch()
-                began = self._runtime.outbox.began = time()
+                self._on_other(event)
+            if self._reader is not reader:
+                return
+            if self._hold:
+                self._hold_back(reader)
+            elif many and time() - began > SLICE_SECONDS:
+                runtime.workers.reading = None
+                runtime.after_poll(self._switch)
+                runtime.hub.switch()
+            else:
+                continue
+            began = runtime.outbox.began = time()
+            runtime.workers.begin_burst(reader)
+        runtime.workers.reading = None
 
-    def _hold_back(self) -> None:
+    def _hold_back(self, reader: Any) -> None:
         """Take in nothing while that is paused, or while too much waits for the peer."""
+        runtime = self._runtime
+        runtime.workers.reading = None
         # What the kernel takes at once is no backlog, and nobody would tell us of its end.
         self._writer.flush()
         self._watcher.stop()
@@ -285,27 +340,23 @@ class WebSocketTransport:
         while self._failure is None and (
             self._paused or (self._writer.queued_bytes > self._resume_at and not self._closing)
         ):
-            self._runtime.hub.switch()
-        self._held_back = False
-        self._watcher.start(self._reader.switch)
+            runtime.hub.switch()
+        self._hold = self._held_back = False
+        self._watcher.start(reader.switch)
 
-    def _on_text(self, text: str) -> None:
-        if text[:1] == "4":
-            self.handler.on_packet(MESSAGE, text[1:])
+    def _on_other(self, event: Event) -> None:
+        """Take whatever isn't a text message."""
+        kind = type(event)
+        if self._closing and kind is not Closed and kind is not Failed:
             return
         try:
-            packet = decode_text(text, self._revision)
-        except PacketError as error:
-            self._refuse("parse error", str(error))
-        else:
-            self.handler.on_packet(packet.type, packet.data)
-
-    def _on_binary(self, data: bytes) -> None:
-        if self._revision == 4:
-            self.handler.on_packet(MESSAGE, data)
-            return
-        try:
-            packet = decode_binary(data, self._revision)
+            if isinstance(event, str):
+                packet = decode_text(event, self._revision)
+            elif isinstance(event, bytes):
+                packet = decode_binary(event, self._revision)
+            else:
+                self._on_control(event)
+                return
         except PacketError as error:
             self._refuse("parse error", str(error))
         else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from socketio_sync.options import EngineOptions
 from socketio_sync.transports.runtime import Runtime
@@ -14,6 +14,22 @@ from socketio_sync.transports.stream import Stream
 # More than this isn't collected until the end of the turn, and not joined for one system call either:
 # a control frame then waits for this much at most.
 BATCH_BYTES = 64 * 1024
+
+
+class WriterOwner(Protocol):
+    """What a writer tells the connection that it writes for. Called on the hub's thread."""
+
+    def abort(self, reason: str, description: str) -> None:
+        """Learn that the peer takes nothing any more; nothing can be written then."""
+
+    def on_written(self) -> None:
+        """Learn that the kernel has taken some of what it had refused; ``idle`` tells whether all."""
+
+    def on_backlog(self) -> None:
+        """Learn that more than half of what may be queued is queued."""
+
+    def on_full(self, description: str) -> None:
+        """Learn that more is queued than may be."""
 
 
 class Writer:
@@ -30,9 +46,8 @@ class Writer:
         "_dirty",
         "_finishing",
         "_frames",
-        "_on_failed",
-        "_on_full",
-        "_on_written",
+        "_high",
+        "_owner",
         "_partial",
         "_pong",
         "_progress",
@@ -47,33 +62,20 @@ class Writer:
         "queued_bytes",
     )
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        stream: Stream,
-        options: EngineOptions,
-        on_failed: Callable[[str, str], None],
-        on_written: Callable[[], None],
-        on_full: Callable[[str], None],
-    ) -> None:
+    def __init__(self, runtime: Runtime, stream: Stream, options: EngineOptions, owner: WriterOwner) -> None:
         """Write to ``stream``.
 
         Args:
             runtime: The hub's.
             stream: Where to.
             options: For ``max_outbound_bytes`` and ``write_stall_timeout``.
-            on_failed: Called with a reason and a description when the peer takes nothing any more;
-                nothing can be written then.
-            on_written: Called whenever the kernel has taken some of what it had refused; ``idle`` tells
-                whether that was all.
-            on_full: Called with a description when more is queued than may be.
+            owner: Who is told what becomes of it.
         """
         self._runtime = runtime
         self._stream = stream
         self.options = options
-        self._on_failed = on_failed
-        self._on_written = on_written
-        self._on_full = on_full
+        self._owner = owner
+        self._high = options.max_outbound_bytes // 2
         self._frames: list[bytes] = []
         self._partial: memoryview | None = None
         self._dirty = False
@@ -115,15 +117,17 @@ class Writer:
             self._runtime.outbox.add(self)
         elif self.queued_bytes > BATCH_BYTES and self._partial is None:
             self.flush()
-        if self.queued_bytes > self.options.max_outbound_bytes:
-            self._overflow(size)
+        if self.queued_bytes > self._high:
+            self._on_high(size)
 
-    def _overflow(self, size: int) -> None:
+    def _on_high(self, size: int) -> None:
         if self._partial is None:
             self.flush()
+        if self.queued_bytes > self._high:
+            self._owner.on_backlog()
         # A single message may exceed an empty queue, however long it is.
         if self.queued_bytes > max(self.options.max_outbound_bytes, size):
-            self._on_full(f"{self.queued_bytes} bytes are queued and not read")
+            self._owner.on_full(f"{self.queued_bytes} bytes are queued and not read")
 
     def write_first(self, frame: bytes) -> None:
         """Queue a control frame ahead of all others, but for those that were queued in this way."""
@@ -165,7 +169,11 @@ class Writer:
         if self._partial is not None or self._stopped:
             return
         while self._frames or self._urgent:
-            data = self._next_batch()
+            if len(self._frames) == 1 and not self._urgent:
+                data = self._frames[0]
+                self._frames.clear()
+            else:
+                data = self._next_batch()
             try:
                 sent = self._stream.send(data)
             except BlockingIOError:
@@ -187,9 +195,6 @@ class Writer:
             self._urgent = []
             self._pong = -1
         frames = self._frames
-        if len(frames) == 1:
-            self._frames = []
-            return frames[0]
         if self.queued_bytes <= BATCH_BYTES:
             self._frames = []
             return b"".join(frames)
@@ -231,7 +236,7 @@ class Writer:
             self._watcher.stop()
             self.flush()
         if not self._stopped:
-            self._on_written()
+            self._owner.on_written()
 
     def _check_stall(self) -> None:
         self._stall_timer = None
@@ -257,7 +262,7 @@ class Writer:
 
     def _fail(self, reason: str, description: str) -> None:
         self.stop()
-        self._on_failed(reason, description)
+        self._owner.abort(reason, description)
 
     def stop(self) -> None:
         """Write nothing any more, and forget what is queued; idempotent."""

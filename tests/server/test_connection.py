@@ -71,7 +71,7 @@ def test_there_is_one_disconnect_for_each_connection(
     client.kill()
     go.set()
     eventually(lambda: site.io.engine.clients_count == 0)
-    eventually(lambda: site.io.engine.workers.busy == 0)
+    eventually(lambda: site.io.engine.runtime.workers.busy == 0)
     for name in ("/", "/second"):
         assert [entry[0] for entry in site.record if entry[1] == name and entry[0] != "error"] == [
             "connection",

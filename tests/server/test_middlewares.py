@@ -87,7 +87,7 @@ def test_anything_before_the_middlewares_have_admitted_ends_the_connection(
     client.send(packet)
     assert client.closed.wait(5)
     go.set()
-    eventually(lambda: site.io.engine.workers.busy == 0)
+    eventually(lambda: site.io.engine.runtime.workers.busy == 0)
     assert site.record == []
     assert client.joined == {}
 
@@ -104,7 +104,7 @@ def test_a_client_that_leaves_while_a_middleware_blocks_never_connects(
     client.kill()
     eventually(lambda: site.io.engine.clients_count == 0)
     go.set()
-    eventually(lambda: site.io.engine.workers.busy == 0)
+    eventually(lambda: site.io.engine.runtime.workers.busy == 0)
     assert site.record == []
     assert site.io.sockets == {}
 

@@ -148,12 +148,12 @@ def test_close_returns_while_handlers_still_run(serve: Servers, connect: Connect
     site.io.on("disconnect", lambda socket: go.wait())
     client = connect(site)
     client.emit("stuck")
-    eventually(lambda: site.io.engine.workers.busy == 1)
+    eventually(lambda: site.io.engine.runtime.workers.busy == 1)
     site.io.close()
     assert site.io.engine.clients_count == 0
-    assert not site.io.engine.workers.join(0.01)
+    assert not site.io.engine.runtime.workers.join(0.01)
     go.set()
-    assert site.io.engine.workers.join(5)
+    assert site.io.engine.runtime.workers.join(5)
 
 
 def test_a_server_that_was_never_used_closes() -> None:

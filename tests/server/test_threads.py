@@ -132,7 +132,7 @@ def test_threads_and_leaving_clients_end_with_one_disconnect_each_and_nothing_le
         running.get(timeout=5)
     site.io.close()
     eventually(lambda: len(gone) == len(site.sockets))
-    eventually(lambda: site.io.engine.workers.busy == 0)
+    eventually(lambda: site.io.engine.runtime.workers.busy == 0)
     assert errors == []
     assert set(gone.values()) == {1}
     assert site.io.rooms() == frozenset()

@@ -31,22 +31,25 @@ class Handler:
         packets: Type and data of every packet.
         closes: Reason and description of every call of ``on_close``.
         drains: How often everything had left.
-        on_message: Called with the data of every packet, after it was noted.
+        hook: Called with the data of every packet, after it was noted.
     """
 
     def __init__(self) -> None:
         self.packets: list[tuple[int, str | bytes]] = []
         self.closes: list[tuple[str, str]] = []
         self.drains = 0
-        self.on_message: Callable[[Any], object] = lambda data: None
+        self.hook: Callable[[Any], object] = lambda data: None
 
     @property
     def reasons(self) -> list[str]:
         return [reason for reason, _ in self.closes]
 
+    def on_message(self, data: str | bytes) -> None:
+        self.on_packet(4, data)
+
     def on_packet(self, type: int, data: str | bytes) -> None:
         self.packets.append((type, data))
-        self.on_message(data)
+        self.hook(data)
 
     def on_close(self, reason: str, description: str = "") -> None:
         self.closes.append((reason, description))

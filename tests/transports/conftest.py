@@ -14,13 +14,13 @@ from tests.support.transport_handler import Wires, eventually
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_raised_on_the_hub() -> Iterator[None]:
+def nothing_is_raised_on_the_hub() -> Iterator[io.StringIO]:
     """Nobody calls the hub's callbacks and greenlets, so nobody would see what they raise."""
     hub = vars(gevent.get_hub())
     # Normally the standard error stream.
     hub["exception_stream"] = uncaught = io.StringIO()
     try:
-        yield
+        yield uncaught
         assert uncaught.getvalue() == ""
     finally:
         del hub["exception_stream"]

@@ -23,14 +23,22 @@ def compute(seconds: float) -> None:
         pass
 
 
-def ignore(*report: object) -> None:
+class Owner:
     """Nothing that a writer reports matters here."""
+
+    def abort(self, reason: str, description: str) -> None: ...
+
+    def on_written(self) -> None: ...
+
+    def on_backlog(self) -> None: ...
+
+    def on_full(self, description: str) -> None: ...
 
 
 def writer_to_packets(wires: Wires, runtime: Runtime) -> tuple[Writer, Peer]:
     """On a socket that keeps the borders between system calls: one ``recv`` is one ``send``."""
     stream, peer = wires.stream(unix_pair(kind=gevent.socket.SOCK_SEQPACKET))
-    return Writer(runtime, stream, EngineOptions(), ignore, ignore, ignore), peer
+    return Writer(runtime, stream, EngineOptions(), Owner()), peer
 
 
 def test_a_connection_is_written_to_once_in_a_turn(wires: Wires, runtime: Runtime) -> None:
@@ -69,7 +77,7 @@ def test_nothing_waits_for_more_than_one_turn(wires: Wires, runtime: Runtime) ->
 @pytest.mark.parametrize("pair", [unix_pair, tcp_pair])
 def test_the_output_of_a_handler_that_computes_is_not_delayed(wires: Wires, runtime: Runtime, pair) -> None:
     stream, peer = wires.stream(pair())
-    writer = Writer(runtime, stream, EngineOptions(), ignore, ignore, ignore)
+    writer = Writer(runtime, stream, EngineOptions(), Owner())
     peer.sock.settimeout(0)
     seen = []
 

@@ -199,14 +199,14 @@ def test_too_many_packets_are_refused_before_the_first(make: Make, count: int, a
 
 def test_what_stands_behind_a_close_is_ignored(make: Make) -> None:
     transport = make()
-    handler(transport).on_message = lambda data: transport.close()
+    handler(transport).hook = lambda data: transport.close()
     transport.receive(b"4a" + MARK + b"malformed", binary=False)
     assert handler(transport).packets == [(MESSAGE, "a")]
 
 
 def test_a_paused_post_waits_for_resume(make: Make, runtime: Runtime) -> None:
     transport = make()
-    handler(transport).on_message = lambda data: transport.pause()
+    handler(transport).hook = lambda data: transport.pause()
     request = post(transport, MARK.join([b"4a", b"4b", b"4c"]))
     for count in (1, 2, 3):
         assert len(handler(transport).packets) == count
@@ -224,7 +224,7 @@ def test_a_paused_post_waits_for_resume(make: Make, runtime: Runtime) -> None:
 @pytest.mark.parametrize("end", [PollingTransport.close, PollingTransport.left_by_client])
 def test_an_end_lets_a_paused_post_go(make: Make, end: Callable[[PollingTransport], None]) -> None:
     transport = make()
-    handler(transport).on_message = lambda data: transport.pause()
+    handler(transport).hook = lambda data: transport.pause()
     request = post(transport, b"4a" + MARK + b"4b")
     end(transport)
     request.get(timeout=5)
@@ -233,7 +233,7 @@ def test_an_end_lets_a_paused_post_go(make: Make, end: Callable[[PollingTranspor
 
 def test_a_move_lets_a_paused_post_go_and_none_of_its_packets_is_lost(make: Make) -> None:
     transport = make()
-    handler(transport).on_message = lambda data: transport.pause()
+    handler(transport).hook = lambda data: transport.pause()
     request = post(transport, b"4a" + MARK + b"4b")
     transport.detach()
     request.get(timeout=5)
@@ -244,7 +244,7 @@ def test_a_move_lets_a_paused_post_go_and_none_of_its_packets_is_lost(make: Make
 
 def test_a_post_gives_way_to_others_and_keeps_its_order(make: Make, runtime: Runtime) -> None:
     transport = make()
-    handler(transport).on_message = lambda data: compute(0.00005)
+    handler(transport).hook = lambda data: compute(0.00005)
     seen: list[int] = []
     ours, theirs = gevent.socket.socketpair()
     with ours, theirs:
@@ -269,7 +269,7 @@ def test_a_resume_that_comes_late_doesn_t_disturb_the_greenlets_next_wait(make: 
         transport.resume()
         compute(0.0002)
 
-    handler(transport).on_message = pause_and_resume
+    handler(transport).hook = pause_and_resume
 
     def host() -> bytes:
         transport.receive(MARK.join([b"4x"] * 200), binary=False)
@@ -310,7 +310,7 @@ def test_one_message_may_exceed_an_empty_queue(make: Make, parts: int) -> None:
 
 def test_a_post_waits_while_too_many_answers_aren_t_polled(make: Make) -> None:
     transport = make(max_outbound_bytes=10_000)
-    handler(transport).on_message = lambda data: transport.send([text("a" * 1000)])
+    handler(transport).hook = lambda data: transport.send([text("a" * 1000)])
     request = post(transport, MARK.join([b"4q"] * 100))
     asked = len(handler(transport).packets)
     assert asked == 6
@@ -324,7 +324,7 @@ def test_a_post_waits_while_too_many_answers_aren_t_polled(make: Make) -> None:
 
 def test_an_end_lets_a_post_go_whose_answers_nobody_polls(make: Make) -> None:
     transport = make(max_outbound_bytes=1000)
-    handler(transport).on_message = lambda data: transport.send([text("a" * 600)])
+    handler(transport).hook = lambda data: transport.send([text("a" * 600)])
     request = post(transport, b"4q" + MARK + b"4q")
     assert not request.ready()
     transport.close()

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
-from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
+from socketio_sync.transports.runtime import Runtime
 from tests.support.transport_handler import eventually, turns
 
 
@@ -155,8 +155,3 @@ print(gevent.spawn(runtime.is_current).get(), ThreadPool(1).apply(runtime.is_cur
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (result.stdout, result.stderr) == ("True False\n", "")
-
-
-def test_the_readers_share_one_buffer(runtime: Runtime) -> None:
-    assert len(runtime.buffer) == RECEIVE_BYTES
-    assert not runtime.buffer.readonly

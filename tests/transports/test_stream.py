@@ -16,12 +16,10 @@ PAIRS = pytest.mark.parametrize("pair", [unix_pair, tcp_pair])
 @PAIRS
 def test_receiving_never_waits(wires: Wires, pair) -> None:
     stream, peer = wires.stream(pair())
-    buffer = memoryview(bytearray(10))
     with pytest.raises(BlockingIOError):
-        stream.recv_into(buffer)
+        stream.recv(10)
     peer.send(b"abc")
-    assert stream.recv_into(buffer) == 3
-    assert buffer[:3] == b"abc"
+    assert stream.recv(10) == b"abc"
 
 
 @PAIRS
@@ -42,7 +40,7 @@ def test_sending_takes_what_fits_and_never_waits(wires: Wires, pair) -> None:
 def test_the_end_of_the_peers_stream_is_zero_bytes(wires: Wires, pair) -> None:
     stream, peer = wires.stream(pair())
     peer.close()
-    assert stream.recv_into(memoryview(bytearray(10))) == 0
+    assert stream.recv(10) == b""
 
 
 def test_a_peer_that_has_gone_is_an_error_of_the_system(wires: Wires) -> None:

@@ -225,7 +225,7 @@ def test_the_peers_close_is_answered_and_then_the_connection_ends(
 
 def test_nothing_is_sent_behind_the_answer_to_a_close(wires: Wires) -> None:
     wire = wires()
-    wire.handler.on_message = lambda data: wires.runtime.soon(wire.transport.send, [text("too late")])
+    wire.handler.hook = lambda data: wires.runtime.soon(wire.transport.send, [text("too late")])
     wire.peer.send(frame(TEXT, b"4x") + frame(CLOSE, b"\x03\xe8"))
     assert wire.peer.rest() == encode_close(1000)
 
@@ -359,7 +359,7 @@ def test_a_handler_that_raises_ends_its_connection_only(
     def fail(data: object) -> None:
         raise LookupError("a defect")
 
-    wire.handler.on_message = fail
+    wire.handler.hook = fail
     wire.peer.send(frame(TEXT, b"4x"))
     other.peer.send(frame(TEXT, b"4y"))
     assert ended(wire) == ("transport error", "LookupError('a defect')")

@@ -124,7 +124,7 @@ def test_while_paused_tcp_pushes_the_peer_back(wires: Wires, pair) -> None:
 
 def test_a_pause_within_a_burst_takes_effect_at_once(wires: Wires) -> None:
     wire = wires()
-    wire.handler.on_message = lambda data: wire.transport.pause()
+    wire.handler.hook = lambda data: wire.transport.pause()
     wire.peer.send(b"".join(frame(TEXT, b"4%d" % number) for number in range(10)))
     for number in range(10):
         eventually(lambda number=number: len(wire.handler.packets) > number)
@@ -140,7 +140,7 @@ def test_pausing_and_resuming_in_one_event_goes_on(wires: Wires) -> None:
         wire.transport.pause()
         wire.transport.resume()
 
-    wire.handler.on_message = on_message
+    wire.handler.hook = on_message
     wire.peer.send(frame(TEXT, b"4x") * 500)
     eventually(lambda: len(wire.handler.packets) == 500)
 
@@ -148,7 +148,7 @@ def test_pausing_and_resuming_in_one_event_goes_on(wires: Wires) -> None:
 def test_reading_stops_while_too_much_is_queued(wires: Wires) -> None:
     wire = wires(pair=unix_pair(TINY), max_outbound_bytes=1_000_000)
     # Every question of 20 bytes is answered with 20,000, and nobody reads the answers.
-    wire.handler.on_message = lambda data: wire.transport.send([binary(bytes(20_000))])
+    wire.handler.hook = lambda data: wire.transport.send([binary(bytes(20_000))])
     gevent.spawn(wire.peer.send, frame(TEXT, b"4" + b"q" * 20) * 5000)
     eventually(lambda: wire.transport.paused)
     turns(20)
@@ -168,7 +168,7 @@ def test_reading_stops_while_too_much_is_queued(wires: Wires) -> None:
 def test_an_answer_that_the_kernel_takes_at_once_doesn_t_stop_reading(wires: Wires) -> None:
     # Longer than what stops the reading, but never a backlog: nobody would report its end.
     wire = wires(max_outbound_bytes=1000)
-    wire.handler.on_message = lambda data: wire.transport.send([binary(bytes(900))])
+    wire.handler.hook = lambda data: wire.transport.send([binary(bytes(900))])
     for _ in range(3):
         wire.peer.send(frame(TEXT, b"4q") * 20)
         for _ in range(20):
@@ -177,7 +177,7 @@ def test_an_answer_that_the_kernel_takes_at_once_doesn_t_stop_reading(wires: Wir
 
 def test_a_close_ends_the_wait_of_a_reader_that_was_held_back(wires: Wires) -> None:
     wire = wires(pair=unix_pair(TINY), max_outbound_bytes=100_000)
-    wire.handler.on_message = lambda data: wire.transport.send([binary(bytes(60_000))])
+    wire.handler.hook = lambda data: wire.transport.send([binary(bytes(60_000))])
     wire.peer.send(frame(TEXT, b"4q") + frame(TEXT, b"4never taken"))
     eventually(lambda: wire.transport.paused)
     wire.peer.send(frame(CLOSE, b"\x03\xe8"))
@@ -260,9 +260,9 @@ def test_a_burst_of_one_connection_doesn_t_keep_another_waiting(wires: Wires, pa
     burst = frame(TEXT, b"4x") * 5000
     assert len(burst) < RECEIVE_BYTES, "it comes in one piece"
     # 0.25 s of work, all of it there before anybody looks.
-    flood.handler.on_message = lambda data: compute(0.00005)
+    flood.handler.hook = lambda data: compute(0.00005)
     handled: list[int] = []
-    other.handler.on_message = lambda data: handled.append(len(flood.handler.packets))
+    other.handler.hook = lambda data: handled.append(len(flood.handler.packets))
     turns()
     flood.peer.sock._sock.sendall(burst)
     other.peer.sock._sock.sendall(frame(TEXT, b"4me"))
@@ -273,7 +273,7 @@ def test_a_burst_of_one_connection_doesn_t_keep_another_waiting(wires: Wires, pa
 
 def test_timers_and_threads_get_their_turn_during_a_burst(wires: Wires, runtime: Runtime) -> None:
     flood = wires()
-    flood.handler.on_message = lambda data: compute(0.00005)
+    flood.handler.hook = lambda data: compute(0.00005)
     seen: list[int] = []
     turns()
     flood.peer.sock._sock.sendall(frame(TEXT, b"4x") * 5000)
@@ -286,7 +286,7 @@ def test_timers_and_threads_get_their_turn_during_a_burst(wires: Wires, runtime:
 
 def test_the_order_of_a_burst_survives_the_slices(wires: Wires) -> None:
     wire = wires()
-    wire.handler.on_message = lambda data: compute(0.00002)
+    wire.handler.hook = lambda data: compute(0.00002)
     wire.peer.send(b"".join(frame(TEXT, b"4%d" % number) for number in range(4000)))
     eventually(lambda: len(wire.handler.packets) == 4000)
     assert [data for _, data in wire.handler.packets] == [str(number) for number in range(4000)]

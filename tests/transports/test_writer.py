@@ -35,6 +35,30 @@ PAIRS = pytest.mark.parametrize("pair", [unix_pair, tcp_pair])
 Pair = Callable[..., tuple[int, Peer]]
 
 
+class Owner:
+    """Remembers what a writer reports."""
+
+    writer: Writer
+
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, str]] = []
+        self.written: list[bool] = []
+        self.full: list[str] = []
+        self.backlogs: list[int] = []
+
+    def abort(self, reason: str, description: str) -> None:
+        self.failures.append((reason, description))
+
+    def on_written(self) -> None:
+        self.written.append(self.writer.idle)
+
+    def on_backlog(self) -> None:
+        self.backlogs.append(self.writer.queued_bytes)
+
+    def on_full(self, description: str) -> None:
+        self.full.append(description)
+
+
 class Line(NamedTuple):
     """A writer, the peer that it writes to, and what it reported."""
 
@@ -44,6 +68,7 @@ class Line(NamedTuple):
     failures: list[tuple[str, str]]
     written: list[bool]
     full: list[str]
+    owner: Owner
 
 
 Lines = Callable[..., Line]
@@ -55,18 +80,9 @@ def line(wires: Wires, runtime: Runtime) -> Lines:
 
     def make(pair: tuple[int, Peer] | None = None, **options: Any) -> Line:
         stream, peer = wires.stream(pair or unix_pair(TINY))
-        failures: list[tuple[str, str]] = []
-        written: list[bool] = []
-        full: list[str] = []
-        writer = Writer(
-            runtime,
-            stream,
-            EngineOptions(**options),
-            lambda reason, description: failures.append((reason, description)),
-            lambda: written.append(writer.idle),
-            full.append,
-        )
-        return Line(writer, peer, stream, failures, written, full)
+        owner = Owner()
+        owner.writer = Writer(runtime, stream, EngineOptions(**options), owner)
+        return Line(owner.writer, peer, stream, owner.failures, owner.written, owner.full, owner)
 
     return make
 

@@ -216,7 +216,7 @@ def test_2_3_second_connect_while_the_middleware_runs_closes(serve: Servers) -> 
     ws.send("40/guarded,", "40/guarded,")
     running.assert_closed(ws, 1008, "forced close")
     done.set()
-    eventually(lambda: not running.io.engine.workers.busy)
+    eventually(lambda: not running.io.engine.runtime.workers.busy)
     assert [socket.namespace.name for socket in running.sockets] == ["/"]
 
 

@@ -1,4 +1,4 @@
-"""The states of a session, and those of its upgrade to WebSocket.
+"""The states of a session's upgrade to WebSocket.
 
 Specification: engine.io-protocol, "Upgrade".
 """
@@ -8,18 +8,6 @@ from __future__ import annotations
 from enum import Enum
 
 from socketio_sync.protocol.engineio.packet import PING, UPGRADE, Packet
-
-
-class State(Enum):
-    """How far a session has come.
-
-    Attributes:
-        OPEN: Messages pass both ways.
-        CLOSED: Over; a client that polls may still ask why.
-    """
-
-    OPEN = "open"
-    CLOSED = "closed"
 
 
 class UpgradeAction(Enum):

@@ -38,6 +38,7 @@ _HEAD = re.compile(r"([0-6])(?:(?<=[56])([0-9]{1,16})-)?(?:(/[^,]*),?)?([0-9]*)"
 # The types that can have an id, and a binary twin.
 _WITH_ID = (EVENT, ACK)
 _TYPES = tuple(b"%d" % type_ for type_ in range(7))
+_are_plain = PLAIN_TYPES.issuperset
 # Half the time of calling the class of a named tuple, on the path of every packet.
 _new = tuple.__new__
 
@@ -80,9 +81,12 @@ class JSONCodec:
         payload = b""
         attachments: Sequence[bytes] = ()
         if data is not None:
-            listed = type(data) is list or type(data) is tuple
             try:
-                if not listed or not holds_only(data, PLAIN_TYPES, self.max_depth - 1):
+                # Mostly arguments without any container among them.
+                if not (
+                    (type(data) is list or type(data) is tuple)
+                    and (_are_plain(map(type, data)) or holds_only(data, PLAIN_TYPES, self.max_depth - 1))
+                ):
                     data, attachments = take_out(data, self.max_depth)
                 payload = dumps(data)
             except RecursionError:
