@@ -32,7 +32,7 @@ class SessionEvents:
 
     def on_open(self) -> None:
         """Tell the application of the session, which may send and close at once."""
-        self._lane.submit(0, self._connected)
+        self._lane.submit(0, SessionEvents._connected, self)
 
     def _connected(self) -> None:
         for listener in self._engine.listeners("connection"):

@@ -23,24 +23,29 @@ problems = Throttle(logger)
 Failure = (Exception, Timeout)
 
 
-def run_event(socket: Socket, name: str, arguments: Sequence[Any], ack_id: int | None) -> None:
+def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
     """Run the handlers of one event from a client, and acknowledge it if that was asked for.
 
     The first handler, in order of registration, that returns something else than None answers; one that
     raises doesn't.
 
     Args:
-        socket: The client's.
-        name: The event's.
-        arguments: Those of the namespace's handlers: the socket, then what the client sent.
-        ack_id: None where no acknowledgement was asked for.
+        event: The client's socket; name and arguments, as received; and the acknowledgement id, None where
+            none was asked for.
     """
+    socket, arguments, ack_id = event
+    name = arguments[0]
+    if type(name) is not str:
+        # JavaScript's emitters know numbers by their text.
+        name = str(int(name)) if name == int(name) else repr(name)
+    # What a handler of the namespace is called with.
+    arguments[0] = socket
     answer: Any = None
     returned = False
     failure: BaseException | None = None
     handlers: Handlers | None = socket.namespace.handlers
     while handlers is not None:
-        for entry in handlers.of_event(name):
+        for entry in handlers.events.get(name, ()):
             if entry.once and not handlers.spend(name, entry):
                 continue
             try:
@@ -67,17 +72,12 @@ def run_event(socket: Socket, name: str, arguments: Sequence[Any], ack_id: int |
         socket.send_ack(ack_id, [{"error": error_ack}])
 
 
-def acknowledge(socket: Socket, name: Any, ack_id: int, answer: Any) -> None:
+def acknowledge(socket: Socket, name: str, ack_id: int, answer: Any) -> None:
     """Send a handler's return value: None is no values, a tuple several."""
-    values: Sequence[Any]
-    if answer is None:
-        values = ()
-    elif isinstance(answer, tuple):
-        values = answer
-    else:
-        values = (answer,)
+    if not isinstance(answer, tuple):
+        answer = () if answer is None else (answer,)
     try:
-        socket.send_ack(ack_id, values)
+        socket.send_ack(ack_id, answer)
     except Exception as error:
         # Something that can't be encoded: the handler's fault, as if it had raised.
         report(socket, name, error)

@@ -54,14 +54,17 @@ class Handlers:
     Events from clients and the events of a socket's life are in separate tables, so that no client can
     trigger the latter. May be changed from any greenlet or thread; a call sees the handlers as they were when
     it began.
+
+    Attributes:
+        events: The handlers of the events from clients, by name, in the order of their registration.
     """
 
-    __slots__ = ("_entries", "_lifecycle", "_lifecycle_entries")
+    __slots__ = ("_lifecycle", "_lifecycle_entries", "events")
 
     def __init__(self, lifecycle: dict[str, int]) -> None:
         """Keep ``lifecycle`` events apart; the numbers are how many arguments they come with."""
         self._lifecycle = lifecycle
-        self._entries: dict[Any, tuple[_Entry, ...]] = {}
+        self.events: dict[Any, tuple[_Entry, ...]] = {}
         self._lifecycle_entries: dict[Any, tuple[_Entry, ...]] = {}
 
     def add(self, event: str, handler: Handler | None, *, once: bool = False) -> Any:
@@ -78,7 +81,7 @@ class Handlers:
             raise ValueError(f"{event!r} is a reserved event name{hint}")
         if not callable(handler):
             raise TypeError(f"the handler of {event!r} must be callable, not {handler!r}")
-        table = self._entries
+        table = self.events
         call = handler
         if event in self._lifecycle:
             table = self._lifecycle_entries
@@ -89,7 +92,7 @@ class Handlers:
 
     def remove(self, event: str, handler: Handler | None = None) -> None:
         """Remove a handler of an event, or all of them; ignored if there is none."""
-        table = self._entries
+        table = self.events
         if event in self._lifecycle:
             table = self._lifecycle_entries
         with _changing:
@@ -98,11 +101,7 @@ class Handlers:
 
     def names(self) -> list[str]:
         """Return the events from clients that have a handler."""
-        return [name for name in tuple(self._entries) if isinstance(name, str)]
-
-    def of_event(self, event: Any) -> Sequence[_Entry]:
-        """Return the handlers of an event from a client."""
-        return self._entries.get(event, ())
+        return [name for name in tuple(self.events) if isinstance(name, str)]
 
     def of_lifecycle(self, event: str) -> Sequence[_Entry]:
         """Return the handlers of an event of a socket's life."""
@@ -111,7 +110,7 @@ class Handlers:
     def spend(self, event: Any, entry: _Entry) -> bool:
         """Remove a handler that is for one call only; tell whether this call is the one."""
         with _changing:
-            for table in (self._entries, self._lifecycle_entries):
+            for table in (self.events, self._lifecycle_entries):
                 entries = table.get(event, ())
                 if entry in entries:
                     _put(table, event, tuple(other for other in entries if other is not entry))

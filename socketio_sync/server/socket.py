@@ -249,7 +249,7 @@ class Socket(Broadcaster):
 
     def on_connected(self) -> None:
         """Tell the application that the client is here, before any of its events."""
-        self.lane.submit(0, self._connected)
+        self.lane.submit(0, Socket._connected, self)
 
     def _connected(self) -> None:
         run_lifecycle(self, "connection")
@@ -257,13 +257,7 @@ class Socket(Broadcaster):
 
     def on_event(self, arguments: list[Any], ack_id: int | None, size: int) -> None:
         """Take an event, ``[name, *arguments]``: it is handled after those before it."""
-        name = arguments[0]
-        if type(name) is not str:
-            # JavaScript's emitters know numbers by their text.
-            name = str(int(name)) if name == int(name) else repr(name)
-        # What a handler of the namespace is called with.
-        arguments[0] = self
-        self.lane.submit(size, run_event, self, name, arguments, ack_id)
+        self.lane.submit(size, run_event, (self, arguments, ack_id))
 
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""
@@ -289,12 +283,13 @@ class Socket(Broadcaster):
                 pending.fail(reason)
         if self._ready:
             # Beside a handler that still runs: the close isn't held up by it.
-            self.connection.workers.run(self._closed, reason, description)
+            self.connection.workers.run(self._closed, (reason, description))
         else:
             # But never before the application has heard of the connection.
-            self.lane.submit(0, self._closed, reason, description)
+            self.lane.submit(0, self._closed, (reason, description))
 
-    def _closed(self, reason: str, description: str) -> None:
+    def _closed(self, why: tuple[str, str]) -> None:
+        reason, description = why
         run_lifecycle(self, "disconnecting", reason, description)
         self.namespace.adapter.leave_all(self)
         run_lifecycle(self, "disconnect", reason, description)

@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 from gevent import Timeout, getcurrent
-from greenlet import GreenletExit
+from greenlet import GreenletExit, greenlet
 
 from socketio_sync.exceptions import PacketError
 from socketio_sync.options import EngineOptions
@@ -22,6 +22,7 @@ from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, Frame
 from socketio_sync.transports.base import TransportHandler
 from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
 from socketio_sync.transports.stream import Stream, TLSStream
+from socketio_sync.transports.workers import Worker
 from socketio_sync.transports.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class WebSocketTransport:
         "_runtime",
         "_stream",
         "_watcher",
+        "_worker",
         "_writer",
         "handler",
         "options",
@@ -113,6 +115,7 @@ class WebSocketTransport:
         )
         self._writer = Writer(runtime, stream, options, self)
         self._reader: Any = None
+        self._worker: Worker | None = None
         # What was received and isn't handled yet.
         self._events: Iterator[Event] = iter(())
         self._watcher: Any = None
@@ -159,7 +162,8 @@ class WebSocketTransport:
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""
-        self._writer.write(frame_text(data))
+        length = len(data)
+        self._writer.write(_TEXT_HEADS[length] + data if length < 125 else frame_text(data))
 
     def send_raw(self, data: bytes) -> None:
         """Queue bytes that come before the first frame: the answer to the upgrade request."""
@@ -245,6 +249,7 @@ class WebSocketTransport:
     def read(self) -> None:
         """Read in the calling greenlet, from where another one has left. See :class:`Readable`."""
         self._reader = reader = getcurrent()
+        self._worker = self._runtime.workers.reader()
         self._watcher.start(reader.switch)
         reason, description = "transport close", ""
         try:
@@ -272,7 +277,8 @@ class WebSocketTransport:
 
     def _read(self, reader: Any) -> tuple[str, str]:
         """Read until the connection ends or was left; any wake-up may be spurious, so every wait checks."""
-        wait = self._runtime.hub.switch
+        # Past gevent's own method, which looks for a hook that only its own greenlets have.
+        wait = greenlet.switch.__get__(self._runtime.hub)
         receive = self._stream.recv
         feed = self._frames.feed
         # TLS may hold decrypted bytes that make no descriptor readable.
@@ -306,8 +312,9 @@ class WebSocketTransport:
         A handler that blocks is left behind with this greenlet; another one goes on behind the event.
         """
         runtime = self._runtime
+        workers = runtime.workers
         began = runtime.outbox.began = time()
-        runtime.workers.begin_burst(reader)
+        workers.begin_burst(self._worker)
         many = len(events) > 1
         self._events = iter(events)
         for event in self._events:
@@ -320,14 +327,14 @@ class WebSocketTransport:
             if self._hold:
                 self._hold_back(reader)
             elif many and time() - began > SLICE_SECONDS:
-                runtime.workers.reading = None
+                workers.reading = None
                 runtime.after_poll(self._switch)
                 runtime.hub.switch()
             else:
                 continue
             began = runtime.outbox.began = time()
-            runtime.workers.begin_burst(reader)
-        runtime.workers.reading = None
+            workers.begin_burst(self._worker)
+        workers.reading = None
 
     def _hold_back(self, reader: Any) -> None:
         """Take in nothing while that is paused, or while too much waits for the peer."""

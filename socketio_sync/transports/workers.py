@@ -30,7 +30,9 @@ _LAST = -2
 
 _DONE = object()
 
-Job: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
+# A function and its one argument: a call with a tuple of arguments would cost every event another level of
+# the interpreter.
+Job: TypeAlias = tuple[Callable[[Any], object], Any]
 
 
 class Readable(Protocol):
@@ -92,7 +94,7 @@ class Workers:
 
     def run(self, function: Callable[..., object], *args: Any) -> None:
         """Run ``function`` now, in a worker; returns when it has ended or blocks."""
-        self._enter((function, args), None)
+        self._enter((_apply, (function, args)), None)
 
     @property
     def busy(self) -> int:
@@ -110,7 +112,7 @@ class Workers:
 
     def read(self, connection: Readable) -> None:
         """Have a worker read ``connection``; called in the hub's own greenlet."""
-        self._enter((self._read, (connection,)), None)
+        self._enter((self._read, connection), None)
 
     def _read(self, connection: Readable) -> None:
         me: Any = getcurrent()
@@ -130,12 +132,16 @@ class Workers:
         if not self._readers:
             self._before_poll.stop()
 
-    def begin_burst(self, reader: Any) -> None:
+    def reader(self) -> Worker | None:
+        """Return the current greenlet if jobs may run in it; for ``begin_burst``."""
+        me = getcurrent()
+        return me if self._is_ordered and type(me) is Worker else None
+
+    def begin_burst(self, reader: Worker | None) -> None:
         """Note that ``reader`` takes in what it has received; until ``reading`` is set to None again."""
         if self.handling is not None:
             self._hand_over()
-        if self._is_ordered and type(reader) is Worker:
-            self.reading = reader
+        self.reading = reader
 
     def _hand_over(self) -> None:
         """Let another worker go on reading, as a job has blocked the one that did."""
@@ -182,14 +188,19 @@ class Workers:
         me: Any = getcurrent()
         hub = self._hub
         while True:
-            (function, args), lane = me.job, me.lane
+            (function, argument), lane = me.job, me.lane
             me.job = None
-            self.run_jobs(me, lane, function, args)
+            try:
+                function(argument)
+            except BaseException:
+                self.on_failure(me)
+            if lane is not None:
+                self.run_queue(me, lane)
             caller = me.caller
             if caller is None:
                 caller = hub
             # An idle worker must not keep the last socket alive.
-            me.caller = me.lane = lane = function = args = None
+            me.caller = me.lane = lane = function = argument = None
             if me.__dict__ or len(self._idle) >= MAX_IDLE:
                 # Greenlet-locals were used here: they end with the greenlet.
                 self._alive -= 1
@@ -209,30 +220,38 @@ class Workers:
                 self._alive -= 1
                 raise
 
-    def run_jobs(self, me: Any, lane: Lane | None, function: Callable[..., object], args: Any) -> None:
-        """Run a job in the current greenlet ``me``, and then those that have queued up in its lane."""
-        while True:
-            try:
-                function(*args)
-            except BaseException:
-                # What application code raises is dealt with below us; this is SystemExit,
-                # KeyboardInterrupt, GreenletExit, or a defect of our own.
-                self._hub.handle_error(me, *sys.exc_info())
-            if lane is None:
-                return
-            if not lane.queue:
-                lane.running = False
-                return
-            function, args = lane.next()
+    def on_failure(self, me: Any) -> None:
+        """Report what a job in the greenlet ``me`` raised.
+
+        What application code raises is dealt with below us; this is SystemExit, KeyboardInterrupt,
+        GreenletExit, or a defect of our own.
+        """
+        self._hub.handle_error(me, *sys.exc_info())
+
+    def run_queue(self, me: Any, lane: Lane) -> None:
+        """Run, in the greenlet ``me`` that has run a job of ``lane``, those that have queued up behind it."""
+        while lane.queue:
+            function, argument = lane.next()
             if me.__dict__:
-                self._loop.run_callback(self._enter, (function, args), lane)
+                # Greenlet-locals were used here.
+                self._loop.run_callback(self._enter, (function, argument), lane)
                 return
             if me.gr_context is not None:
                 me.gr_context = None
+            try:
+                function(argument)
+            except BaseException:
+                self.on_failure(me)
+        lane.running = False
 
 
 def _nothing() -> None:
     pass
+
+
+def _apply(call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
+    function, args = call
+    function(*args)
 
 
 class Backlog:
@@ -270,14 +289,14 @@ class Lane:
         self.running = False
         self.queue: deque[tuple[Job, int]] = deque()
 
-    def submit(self, size: int, function: Callable[..., object], *args: Any) -> None:
+    def submit(self, size: int, function: Callable[[Any], object], argument: Any) -> None:
         """Run a job now if none runs, else after those before it; ``size`` counts while it waits.
 
         What a worker has read runs in its own greenlet: this returns when the job has ended, and the
         caller may not be the reader any more.
         """
         if self.running:
-            self.queue.append(((function, args), size))
+            self.queue.append(((function, argument), size))
             self._backlog.jobs += 1
             self._backlog.bytes += size
             return
@@ -285,11 +304,18 @@ class Lane:
         workers = self._workers
         me = workers.reading
         if me is None:
-            workers._enter((function, args), self)
+            workers._enter((function, argument), self)
             return
         workers.reading = None
         workers.handling = me
-        workers.run_jobs(me, self, function, args)
+        try:
+            function(argument)
+        except BaseException:
+            workers.on_failure(me)
+        if self.queue:
+            workers.run_queue(me, self)
+        else:
+            self.running = False
         if workers.handling is me:
             if me.__dict__:
                 # Greenlet-locals were used here: another greenlet goes on.

@@ -46,7 +46,7 @@ class Writer:
         "_dirty",
         "_finishing",
         "_frames",
-        "_high",
+        "_much",
         "_owner",
         "_partial",
         "_pong",
@@ -75,7 +75,8 @@ class Writer:
         self._stream = stream
         self.options = options
         self._owner = owner
-        self._high = options.max_outbound_bytes // 2
+        # With more than this queued there is something to do at once.
+        self._much = min(BATCH_BYTES, options.max_outbound_bytes // 2)
         self._frames: list[bytes] = []
         self._partial: memoryview | None = None
         self._dirty = False
@@ -101,32 +102,37 @@ class Writer:
         if self._sealed:
             return
         self._frames.append(frame)
-        self._added(len(frame))
+        self.queued_bytes = queued = self.queued_bytes + len(frame)
+        if not self._dirty:
+            self._dirty = True
+            self._runtime.outbox.add(self)
+        if queued > self._much:
+            self._on_much(len(frame))
 
     def write_all(self, frames: Sequence[bytes]) -> None:
         """Queue the frames of one message: for the bound they are one."""
         if self._sealed:
             return
         self._frames += frames
-        self._added(sum(map(len, frames)))
-
-    def _added(self, size: int) -> None:
+        size = sum(map(len, frames))
         self.queued_bytes += size
+        self._mark()
+        if self.queued_bytes > self._much:
+            self._on_much(size)
+
+    def _mark(self) -> None:
         if not self._dirty:
             self._dirty = True
             self._runtime.outbox.add(self)
-        elif self.queued_bytes > BATCH_BYTES and self._partial is None:
-            self.flush()
-        if self.queued_bytes > self._high:
-            self._on_high(size)
 
-    def _on_high(self, size: int) -> None:
+    def _on_much(self, size: int) -> None:
         if self._partial is None:
             self.flush()
-        if self.queued_bytes > self._high:
+        limit = self.options.max_outbound_bytes
+        if self.queued_bytes > limit // 2:
             self._owner.on_backlog()
         # A single message may exceed an empty queue, however long it is.
-        if self.queued_bytes > max(self.options.max_outbound_bytes, size):
+        if self.queued_bytes > max(limit, size):
             self._owner.on_full(f"{self.queued_bytes} bytes are queued and not read")
 
     def write_first(self, frame: bytes) -> None:
@@ -136,9 +142,7 @@ class Writer:
         self._urgent.append(frame)
         # Not held against the bound: the peer hasn't asked for heartbeats.
         self.queued_bytes += len(frame)
-        if not self._dirty:
-            self._dirty = True
-            self._runtime.outbox.add(self)
+        self._mark()
 
     def write_pong(self, frame: bytes) -> None:
         """Queue a pong; while the peer reads nothing only the newest is kept (RFC 6455 5.5.3)."""
@@ -166,14 +170,10 @@ class Writer:
     def flush(self) -> None:
         """Hand the kernel what it takes, without blocking."""
         self._dirty = False
-        if self._partial is not None or self._stopped:
-            return
-        while self._frames or self._urgent:
-            if len(self._frames) == 1 and not self._urgent:
-                data = self._frames[0]
-                self._frames.clear()
-            else:
-                data = self._next_batch()
+        # Once stopped there is nothing queued.
+        while self._partial is None and (self._frames or self._urgent):
+            single = len(self._frames) == 1 and not self._urgent
+            data = self._frames.pop() if single else self._next_batch()
             try:
                 sent = self._stream.send(data)
             except BlockingIOError:
@@ -185,16 +185,15 @@ class Writer:
             if sent < len(data):
                 self._partial = memoryview(data)[sent:]
                 self._await_writable()
-                return
-        if self._finishing:
+        if self._finishing and self._partial is None:
             self._shutdown()
 
     def _next_batch(self) -> bytes:
+        frames = self._frames
         if self._urgent:
-            self._frames[:0] = self._urgent
+            frames[:0] = self._urgent
             self._urgent = []
             self._pong = -1
-        frames = self._frames
         if self.queued_bytes <= BATCH_BYTES:
             self._frames = []
             return b"".join(frames)

@@ -98,7 +98,7 @@ def test_lanes_do_not_wait_for_each_other(workers: Workers) -> None:
     release, order = Event(), []
 
     def caller() -> None:
-        Lane(workers, Backlog()).submit(0, release.wait)
+        Lane(workers, Backlog()).submit(0, release.wait, None)
         Lane(workers, Backlog()).submit(0, order.append, "other")
 
     in_greenlet(caller)
@@ -113,11 +113,11 @@ def test_what_waits_in_the_lanes_of_a_client_is_counted_together(workers: Worker
     lane, other = Lane(workers, backlog), Lane(workers, backlog)
 
     def caller() -> None:
-        lane.submit(5, release.wait)
-        other.submit(5, release.wait)
+        lane.submit(5, release.wait, None)
+        other.submit(5, release.wait, None)
         for size in (10, 20, 30):
-            lane.submit(size, int)
-        other.submit(1000, int)
+            lane.submit(size, int, 0)
+        other.submit(1000, int, 0)
         other.clear()
 
     in_greenlet(caller)
@@ -158,12 +158,12 @@ def test_a_job_that_fails_ends_neither_its_lane_nor_the_caller(
 ) -> None:
     order: list[int] = []
 
-    def fail() -> None:
+    def fail(argument: None) -> None:
         raise LookupError("a defect of our own")
 
     def caller() -> None:
         lane = Lane(workers, Backlog())
-        lane.submit(0, fail)
+        lane.submit(0, fail, None)
         lane.submit(0, order.append, 1)
 
     in_greenlet(caller)
@@ -189,13 +189,13 @@ def test_idle_workers_are_kept_up_to_a_bound(workers: Workers) -> None:
 
 def test_idle_workers_keep_nothing_alive(workers: Workers) -> None:
     class Thing:
-        def job(self) -> None:
+        def job(self, argument: None) -> None:
             gevent.sleep(0)
 
     def caller() -> weakref.ref[Thing]:
         thing = Thing()
         lane = Lane(workers, Backlog())
-        lane.submit(0, thing.job)
+        lane.submit(0, thing.job, None)
         return weakref.ref(thing)
 
     reference = in_greenlet(caller)

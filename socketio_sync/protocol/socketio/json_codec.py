@@ -78,25 +78,30 @@ class JSONCodec:
                 neither an event nor an acknowledgement.
         """
         type_, namespace, data, ack_id = packet
-        payload = b""
         attachments: Sequence[bytes] = ()
-        if data is not None:
-            try:
-                # Mostly arguments without any container among them.
-                if not (
-                    (type(data) is list or type(data) is tuple)
-                    and (_are_plain(map(type, data)) or holds_only(data, PLAIN_TYPES, self.max_depth - 1))
-                ):
-                    data, attachments = take_out(data, self.max_depth)
-                payload = dumps(data)
-            except RecursionError:
-                raise ValueError("the arguments are nested too deeply") from None
-        head = _binary_head(type_, len(attachments)) if attachments else _TYPES[type_]
-        if namespace != "/":
-            head += namespace.encode() + b","
+        # Mostly a tuple of arguments without any container among them.
+        if type(data) is tuple and _are_plain(map(type, data)):
+            text = dumps(data)
+        elif data is not None:
+            text, attachments = self._payload(data)
+        else:
+            text = b""
         if ack_id is not None:
-            head += b"%d" % ack_id
-        return _new(Encoded, (head + payload, attachments))
+            text = b"%d%b" % (ack_id, text)
+        if namespace != "/":
+            text = b"%b,%b" % (namespace.encode(), text)
+        head = _binary_head(type_, len(attachments)) if attachments else _TYPES[type_]
+        return _new(Encoded, (head + text, attachments))
+
+    def _payload(self, data: Any) -> tuple[bytes, Sequence[bytes]]:
+        attachments: Sequence[bytes] = ()
+        listed = type(data) is list or type(data) is tuple
+        try:
+            if not listed or not holds_only(data, PLAIN_TYPES, self.max_depth - 1):
+                data, attachments = take_out(data, self.max_depth)
+            return dumps(data), attachments
+        except RecursionError:
+            raise ValueError("the arguments are nested too deeply") from None
 
     def decoder(self, guard: Guard) -> JSONDecoder:
         """Make the decoder of one connection; see `Codec.decoder`."""

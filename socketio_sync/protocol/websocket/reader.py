@@ -5,6 +5,8 @@ Specification: RFC 6455, sections 5 to 8.
 
 from __future__ import annotations
 
+from functools import cache
+
 from socketio_sync.protocol.websocket.core import Core
 from socketio_sync.protocol.websocket.events import Closed, Event, Failed, Ping, Pong, Violation
 
@@ -20,7 +22,20 @@ _TEXT = 0x81
 _BINARY = 0x82
 _PLAIN = (_TEXT, _BINARY)
 
+
+@cache
+def _sizes(most: int) -> dict[bytes, int]:
+    """Return the sizes of whole text frames of at most ``most`` bytes, by their first two bytes."""
+    return {bytes((_TEXT, 0x80 + length)): 6 + length for length in range(min(most, 125) + 1)}
+
+
+_SIZES = _sizes(125)
+# Inside a fragmented message a plain frame isn't allowed.
+_NO_SIZES: dict[bytes, int] = {}
+
 _ENDED = -1
+# Never changed: what is held is always another one.
+_NOTHING = bytearray()
 
 
 class FrameReader:
@@ -29,7 +44,7 @@ class FrameReader:
     It belongs to one reader; it answers nothing, pings and close frames included.
     """
 
-    __slots__ = ("_core", "_held", "_max_fragments", "_max_message", "_need", "_small")
+    __slots__ = ("_core", "_held", "_max_fragments", "_max_message", "_need", "_sizes")
 
     def __init__(self, *, max_message: int, max_fragments: int) -> None:
         """Begin behind the handshake.
@@ -43,67 +58,59 @@ class FrameReader:
         self._max_fragments = max_fragments
         self._core: Core | None = None
         # The start of an unfinished frame, and how many bytes it takes to get further with it.
-        self._held: bytes | bytearray = b""
+        self._held = _NOTHING
         self._need = 0
-        # Longest payload that the inline path may take; -1 inside a fragmented message, where a
-        # plain frame isn't allowed.
-        self._small = min(max_message, 125)
+        # Which text frames are taken without a closer look.
+        self._sizes = self._all_sizes()
+
+    def _all_sizes(self) -> dict[bytes, int]:
+        return _SIZES if self._max_message >= 125 else _sizes(self._max_message)
 
     @property
     def buffered(self) -> int:
         """Bytes held: an unfinished frame and the fragments of an unfinished message."""
         return len(self._held) + (self._core.size if self._core is not None else 0)
 
-    def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
+    def feed(self, data: bytes) -> list[Event]:
         """Take what was received and return what it completes, in order.
 
         Never raises on account of what the client sent. ``Closed`` and ``Failed`` come at most once and last;
-        afterwards everything is ignored. ``data`` is copied where it is kept.
+        afterwards everything is ignored.
         """
         if self._need:
             data = self._resume(data)
-        elif type(data) is not bytes:
-            # One copy, after which slices are cheap, and independent of the caller's buffer.
-            data = bytes(data)
         events: list[Event] = []
         position = 0
         end = len(data)
         try:
             while position < end:
-                start = position + 6
-                if start <= end:
-                    stop = start + data[position + 1] - 128
-                    if start <= stop <= end and stop - start <= self._small:
-                        head = data[position]
-                        if head == _TEXT:
-                            events.append(apply_mask(data[start:stop], data[position + 2 : start]).decode())
-                            position = stop
-                            continue
-                        if head == _BINARY:
-                            events.append(apply_mask(data[start:stop], data[position + 2 : start]))
-                            position = stop
-                            continue
-                position = self._next(data, position, end, events)
+                mask = position + 2
+                size = self._sizes.get(data[position:mask])
+                if size is not None and position + size <= end:
+                    start = position + 6
+                    position += size
+                    events.append(apply_mask(data[start:position], data[mask:start]).decode())
+                else:
+                    position = self._next(data, position, end, events)
         except Violation as violation:
             self._end(events, Failed(violation.code, violation.reason))
         except UnicodeDecodeError:
             self._end(events, Failed(1007, "invalid UTF-8"))
         return events
 
-    def _resume(self, data: bytes | bytearray | memoryview) -> bytes | bytearray:
+    def _resume(self, data: bytes) -> bytes:
         """Add to what is held; return it once it is enough to go on with, else nothing."""
         if self._need == _ENDED:
             return b""
         held = self._held
-        assert isinstance(held, bytearray)
         held += data
         if len(held) < self._need:
             return b""
-        self._held = b""
+        self._held = _NOTHING
         self._need = 0
-        return held
+        return bytes(held)
 
-    def _next(self, data: bytes | bytearray, position: int, end: int, events: list[Event]) -> int:
+    def _next(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
         """Handle any kind of frame, or hold what there is of it; return where to go on.
 
         Each field of the header is judged as soon as it is here: a bad frame is never waited for.
@@ -115,7 +122,7 @@ class FrameReader:
         length = data[position + 1] - 128
         if length < 0:
             raise Violation(1002, "frame not masked")
-        core = None if self._small >= 0 and head in _PLAIN else self._needed_core()
+        core = None if self._sizes is not _NO_SIZES and head in _PLAIN else self._needed_core()
         if core is not None:
             core.check_start(head, length)
         size = 6
@@ -137,7 +144,7 @@ class FrameReader:
             events.append(payload.decode() if head == _TEXT else payload)
             return stop
         event = core.receive(data[position:stop])
-        self._small = -1 if core.fragmented else min(self._max_message, 125)
+        self._sizes = _NO_SIZES if core.fragmented else self._all_sizes()
         if isinstance(event, Closed):
             self._end(events, event)
             return end
@@ -150,13 +157,13 @@ class FrameReader:
             self._core = Core(max_message=self._max_message, max_fragments=self._max_fragments)
         return self._core
 
-    def _hold(self, data: bytes | bytearray, position: int, need: int) -> int:
+    def _hold(self, data: bytes, position: int, need: int) -> int:
         self._held = bytearray(data[position:])
         self._need = need
         return len(data)
 
     def _end(self, events: list[Event], last: Closed | Failed) -> None:
         events.append(last)
-        self._held = b""
+        self._held = _NOTHING
         self._core = None
         self._need = _ENDED

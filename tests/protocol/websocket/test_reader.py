@@ -152,27 +152,6 @@ def test_plain_frames_are_taken_again_after_a_fragmented_message() -> None:
     assert typed(read(data)) == typed(["ab", "c", Pong(b""), b"d"])
 
 
-def test_what_is_kept_is_copied() -> None:
-    data = frame(TEXT, b"one") + frame(TEXT, b"x" * 300)
-    frames = reader()
-    buffer = bytearray(len(data))
-    events: list[Event] = []
-    for start in range(0, len(data), 7):
-        piece = data[start : start + 7]
-        buffer[: len(piece)] = piece
-        events += frames.feed(memoryview(buffer)[: len(piece)])
-        buffer[:] = bytes(len(buffer))
-    assert events == ["one", "x" * 300]
-
-
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_any_buffer_may_be_fed(kind: type[bytes | bytearray | memoryview]) -> None:
-    data = frame(TEXT, b"a") + frame(PING, b"b") + frame(BINARY, b"c" * 200) + frame(TEXT, b"d", fin=False)
-    events = reader().feed(kind(data))
-    assert typed(events) == typed(["a", Ping(b"b"), b"c" * 200])
-    assert type(events[2]) is bytes
-
-
 def test_buffered_counts_what_is_held() -> None:
     frames = reader()
     assert frames.buffered == 0
