@@ -45,6 +45,7 @@ class Connection:
         "_calls",
         "_connect_timer",
         "_feed",
+        "_partials",
         "_pending",
         "_refusals",
         "_server",
@@ -68,7 +69,9 @@ class Connection:
         self._pending: set[str] = set()
         self._refusals = 0
         self._calls = 0
+        # The bytes of a packet whose attachments are still due, and how many such packets there were.
         self._size = 0
+        self._partials = 0
         self.backlog = Backlog(self._on_shorter)
         self._attachment_timer: Any = None
         timeout = server.options.connect_timeout
@@ -94,15 +97,14 @@ class Connection:
             return
         size = len(data)
         if packet is None:
+            if not self._size:
+                self._partials += 1
+                if self._attachment_timer is None:
+                    self._watch_attachments()
             self._size += size
-            if self._attachment_timer is None:
-                timeout = self._server.options.attachment_timeout
-                self._attachment_timer = self.runtime.timers.after(timeout, self._on_attachment_timeout)
             return
         type_, namespace, payload, ack_id = packet
-        if self._attachment_timer is not None:
-            self._attachment_timer.cancel()
-            self._attachment_timer = None
+        if self._size:
             size += self._size
             self._size = 0
             if namespace not in self.sockets:
@@ -154,8 +156,25 @@ class Connection:
         if not self.sockets:
             self.session.shut("forced close", "no namespace was joined in time", code=1008)
 
-    def _on_attachment_timeout(self) -> None:
-        self._malformed("the attachments of a packet didn't come in time")
+    def _watch_attachments(self) -> None:
+        """See to it that the attachments of the packet that has begun come in time.
+
+        Busy clients have one timer for many packets: a packet that begins while one runs may take up to
+        twice the time.
+        """
+        watched = self._partials
+
+        def on_timeout() -> None:
+            self._attachment_timer = None
+            if not self._size:
+                return
+            if self._partials == watched:
+                self._malformed("the attachments of a packet didn't come in time")
+            else:
+                self._watch_attachments()
+
+        timeout = self._server.options.attachment_timeout
+        self._attachment_timer = self.runtime.timers.after(timeout, on_timeout)
 
     # -- the inbox --------------------------------------------------------------------------------
 
@@ -298,10 +317,12 @@ class Connection:
     def send_now(self, encoded: Encoded) -> None:
         """Queue an encoded packet."""
         text, attachments = encoded
-        if text is not None and not attachments:
-            self.session.send_text(text)
-        else:
+        if text is None:
             self.session.send_messages(messages_of(encoded))
+        elif attachments:
+            self.session.send_parts(text, attachments)
+        else:
+            self.session.send_text(text)
 
     def _send_packet(self, packet: Packet) -> None:
         self.send_now(self._server.codec.encode(packet))

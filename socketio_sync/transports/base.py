@@ -54,6 +54,9 @@ class Transport(Protocol):
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""
 
+    def send_parts(self, text: bytes, attachments: Sequence[bytes]) -> None:
+        """Queue a text message and the binary ones that belong to it, for this peer alone."""
+
     def send_control(self, type: int, data: str = "") -> None:
         """Queue a packet without application data, ahead of queued messages."""
 

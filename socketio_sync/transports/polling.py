@@ -153,6 +153,10 @@ class PollingTransport:
         """Queue a text message, UTF-8, that is for this client alone; returns at once."""
         self.send((Message(data, False),))
 
+    def send_parts(self, text: bytes, attachments: Sequence[bytes]) -> None:
+        """Queue a text message and the binary ones that belong to it, for this client alone."""
+        self.send((Message(text, False), *[Message(data, True) for data in attachments]))
+
     def send_control(self, type: int, data: str = "") -> None:
         """Queue a packet without application data, ahead of the messages; once, until it is polled."""
         if not self._closed and not self._is_queued((type, data)):

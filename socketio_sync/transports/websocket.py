@@ -6,8 +6,7 @@ Specification: RFC 6455; engine.io-protocol, "WebSocket".
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import time
 from typing import Any
 
@@ -17,9 +16,10 @@ from greenlet import GreenletExit, greenlet
 from socketio_sync.exceptions import PacketError
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.packet import Message, decode_binary, decode_text
-from socketio_sync.protocol.websocket.frames import BINARY, PONG, TEXT, encode_close, encode_frame
+from socketio_sync.protocol.websocket.frames import PONG, TEXT, encode_close, encode_frame
 from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, FrameReader, Ping
 from socketio_sync.transports.base import TransportHandler
+from socketio_sync.transports.framing import encoder_for, frame_text
 from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
 from socketio_sync.transports.stream import Stream, TLSStream
 from socketio_sync.transports.workers import Worker
@@ -30,37 +30,6 @@ logger = logging.getLogger(__name__)
 # Packets of a payload handled before the clock is looked at, and how long one connection may keep the loop.
 SLICE_EVENTS = 64
 SLICE_SECONDS = 0.005
-
-# The beginning of the frame of a short text message, by the length of the text.
-_TEXT_HEADS = tuple(encode_frame(TEXT, b"4" + bytes(length))[:3] for length in range(125))
-
-
-def frame_text(data: bytes) -> bytes:
-    """Encode a text message, the same in both revisions."""
-    length = len(data)
-    return _TEXT_HEADS[length] + data if length < 125 else encode_frame(TEXT, b"4" + data)
-
-
-def frame_v4(data: bytes, binary: bool) -> bytes:
-    """Encode a message for revision 4: binary goes as it is."""
-    return encode_frame(BINARY, data) if binary else frame_text(data)
-
-
-def frame_v3(data: bytes, binary: bool) -> bytes:
-    """Encode a message for revision 3: binary begins with its packet type, as a byte."""
-    return encode_frame(BINARY, b"\x04" + data) if binary else frame_text(data)
-
-
-def frame_v3_base64(data: bytes, binary: bool) -> bytes:
-    """Encode a message for a client of revision 3 that asked for text only (``b64=1``)."""
-    return encode_frame(TEXT, b"b4" + b64encode(data) if binary else b"4" + data)
-
-
-def encoder_for(revision: int, base64: bool) -> Callable[[bytes, bool], bytes]:
-    """Choose the encoding of messages; the same function for the same kind of client, as memos need."""
-    if revision == 4:
-        return frame_v4
-    return frame_v3_base64 if base64 else frame_v3
 
 
 class WebSocketTransport:
@@ -79,6 +48,7 @@ class WebSocketTransport:
         "_held_back",
         "_hold",
         "_paused",
+        "_plain_binary",
         "_reader",
         "_resume_at",
         "_revision",
@@ -109,6 +79,8 @@ class WebSocketTransport:
         self.handler = handler
         self.options = options
         self._revision = revision
+        # Revision 3 has the packet's type in front.
+        self._plain_binary = revision == 4
         self._encoder = encoder_for(revision, base64)
         self._frames = FrameReader(
             max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
@@ -162,8 +134,12 @@ class WebSocketTransport:
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""
-        length = len(data)
-        self._writer.write(_TEXT_HEADS[length] + data if length < 125 else frame_text(data))
+        self._writer.write(frame_text(data))
+
+    def send_parts(self, text: bytes, attachments: Sequence[bytes]) -> None:
+        """Queue a text message and the binary ones that belong to it, for this peer alone."""
+        encoder = self._encoder
+        self._writer.write_all([frame_text(text), *[encoder(data, True) for data in attachments]])
 
     def send_raw(self, data: bytes) -> None:
         """Queue bytes that come before the first frame: the answer to the upgrade request."""
@@ -320,6 +296,8 @@ class WebSocketTransport:
         for event in self._events:
             if type(event) is str and event[:1] == "4" and not self._closing:
                 self.handler.on_message(event[1:])
+            elif type(event) is bytes and self._plain_binary and not self._closing:
+                self.handler.on_message(event)
             else:
                 self._on_other(event)
             if self._reader is not reader:
@@ -352,7 +330,7 @@ class WebSocketTransport:
         self._watcher.start(reader.switch)
 
     def _on_other(self, event: Event) -> None:
-        """Take whatever isn't a text message."""
+        """Take whatever isn't a message that can be handed on as it is."""
         kind = type(event)
         if self._closing and kind is not Closed and kind is not Failed:
             return

@@ -12,7 +12,6 @@ from gevent.select import select
 from socketio_sync.protocol.engineio.packet import MESSAGE, NOOP, PING, PONG, Message
 from socketio_sync.protocol.websocket.frames import encode_close
 from socketio_sync.transports.runtime import Runtime
-from socketio_sync.transports.websocket import encoder_for
 from tests.support import transport_handler as wire_level
 from tests.support.transport_handler import (
     BINARY,
@@ -22,7 +21,6 @@ from tests.support.transport_handler import (
     Wire,
     Wires,
     eventually,
-    frames,
     seeded,
     tcp_pair,
     turns,
@@ -76,27 +74,14 @@ def test_packets_of_revision_3(wires: Wires) -> None:
     assert packets(wire, 3) == [(MESSAGE, b"\x00\xff"), (MESSAGE, b"xyz"), (PING, "")]
 
 
-@pytest.mark.parametrize(
-    ("revision", "base64", "expected"),
-    [
-        (4, False, [(TEXT, b"4hi"), (BINARY, b"\x01\x02")]),
-        (3, False, [(TEXT, b"4hi"), (BINARY, b"\x04\x01\x02")]),
-        (3, True, [(TEXT, b"4hi"), (TEXT, b"b4AQI=")]),
-    ],
-)
-def test_messages_go_out_as_the_client_can_read_them(
-    revision: int, base64: bool, expected: list[tuple[int, bytes]]
-) -> None:
-    encoder = encoder_for(revision, base64)
-    sent = text("hi").rendered(encoder) + binary(b"\x01\x02").rendered(encoder)
-    assert list(frames(sent)) == expected
-
-
 def test_the_messages_of_one_call_stay_together(wires: Wires) -> None:
     wire = wires()
     wire.transport.send([text("head"), binary(b"one"), binary(b"two")])
     wire.transport.send([text("next")])
-    assert [wire.peer.frame()[1] for _ in range(4)] == [b"4head", b"one", b"two", b"4next"]
+    wire.transport.send_parts(b"parts", [b"three", b"four"])
+    wire.transport.send_text(b"last")
+    received = [wire.peer.frame()[1] for _ in range(8)]
+    assert received == [b"4head", b"one", b"two", b"4next", b"4parts", b"three", b"four", b"4last"]
 
 
 def test_what_came_with_the_request_is_read_first(wires: Wires) -> None:

@@ -131,22 +131,30 @@ class JSONDecoder:
         if self.pending:
             self._forget()
             raise PacketError("a text message while attachments are due")
+        # The most frequent packets by far: events for the main namespace, ``2["name"]``, ``212["name"]``,
+        # or ``51-12["name"]``. All others, and the malformed ones, go the long way.
+        codec = self._codec
         if data[:1] == "2":
-            # The most frequent packets by far: an event for the main namespace, ``2["name"]`` or
-            # ``212["name"]``. All others, and the malformed ones, go the long way.
-            start = data.find("[", 1, MAX_ID_DIGITS + 2)
-            if start == 1:
-                ack_id = None
-            elif start > 1 and (digits := data[1:start]).isdecimal() and digits.isascii():
-                ack_id = int(digits)
-            else:
-                return self._decode(data)
-            self._guard(EVENT, "/")
-            codec = self._codec
-            arguments = loads(data[start:], codec.max_depth, codec.max_integer_digits)
-            check_event(arguments)
-            return _new(Packet, (EVENT, "/", arguments, ack_id))
-        return self._decode(data)
+            begin = 1
+        elif data[:3] == "51-" and codec.max_attachments:
+            begin = 3
+        else:
+            return self._decode(data)
+        start = data.find("[", begin, begin + MAX_ID_DIGITS + 1)
+        if start == begin:
+            ack_id = None
+        elif start > begin and (digits := data[begin:start]).isdecimal() and digits.isascii():
+            ack_id = int(digits)
+        else:
+            return self._decode(data)
+        self._guard(EVENT, "/")
+        arguments = loads(data[start:], codec.max_depth, codec.max_integer_digits)
+        check_event(arguments)
+        packet = _new(Packet, (EVENT, "/", arguments, ack_id))
+        if begin == 1:
+            return packet
+        self._begin(packet, 1)
+        return None
 
     def _decode(self, data: str) -> Packet | None:
         head = _HEAD.match(data)
@@ -170,9 +178,13 @@ class JSONDecoder:
             return packet
         if payload is None:
             raise PacketError("attachments without a payload")
-        self._partial = _Partial(packet, find_places(payload, due), due)
-        self.pending = True
+        self._begin(packet, due)
         return None
+
+    def _begin(self, packet: Packet, due: int) -> None:
+        """Wait for the attachments of ``packet``."""
+        self._partial = _Partial(packet, find_places(packet.data, due), due)
+        self.pending = True
 
     def _due(self, attachments: str) -> int:
         due = int(attachments or 0)

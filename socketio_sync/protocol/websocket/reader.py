@@ -24,14 +24,22 @@ _PLAIN = (_TEXT, _BINARY)
 
 
 @cache
-def _sizes(most: int) -> dict[bytes, int]:
-    """Return the sizes of whole text frames of at most ``most`` bytes, by their first two bytes."""
-    return {bytes((_TEXT, 0x80 + length)): 6 + length for length in range(min(most, 125) + 1)}
+def _sizes(most: int) -> dict[bytes, tuple[int, bool]]:
+    """Return the sizes of whole frames with at most ``most`` bytes, by their first two bytes.
+
+    The second value tells whether it is text.
+    """
+    return {
+        bytes((head, 0x80 + length)): (6 + length, head == _TEXT)
+        for head in _PLAIN
+        for length in range(min(most, 125) + 1)
+    }
 
 
 _SIZES = _sizes(125)
+_NOT_SHORT = (0, False)
 # Inside a fragmented message a plain frame isn't allowed.
-_NO_SIZES: dict[bytes, int] = {}
+_NO_SIZES: dict[bytes, tuple[int, bool]] = {}
 
 _ENDED = -1
 # Never changed: what is held is always another one.
@@ -60,10 +68,10 @@ class FrameReader:
         # The start of an unfinished frame, and how many bytes it takes to get further with it.
         self._held = _NOTHING
         self._need = 0
-        # Which text frames are taken without a closer look.
+        # Which frames are taken without a closer look.
         self._sizes = self._all_sizes()
 
-    def _all_sizes(self) -> dict[bytes, int]:
+    def _all_sizes(self) -> dict[bytes, tuple[int, bool]]:
         return _SIZES if self._max_message >= 125 else _sizes(self._max_message)
 
     @property
@@ -85,13 +93,15 @@ class FrameReader:
         try:
             while position < end:
                 mask = position + 2
-                size = self._sizes.get(data[position:mask])
-                if size is not None and position + size <= end:
-                    start = position + 6
-                    position += size
-                    events.append(apply_mask(data[start:position], data[mask:start]).decode())
-                else:
+                size, is_text = self._sizes.get(data[position:mask], _NOT_SHORT)
+                start = position + 6
+                stop = position + size
+                if not size or stop > end:
                     position = self._next(data, position, end, events)
+                    continue
+                payload = apply_mask(data[start:stop], data[mask:start])
+                events.append(payload.decode() if is_text else payload)
+                position = stop
         except Violation as violation:
             self._end(events, Failed(violation.code, violation.reason))
         except UnicodeDecodeError:
