@@ -167,16 +167,6 @@ class EngineSocket:
         if self.is_open:
             self.transport.send(messages)
 
-    def send_text(self, data: bytes) -> None:
-        """Queue a text message, UTF-8, that is for this client alone."""
-        if self.is_open:
-            self.transport.send_text(data)
-
-    def send_parts(self, text: bytes, attachments: Sequence[bytes]) -> None:
-        """Queue a text message and the binary ones that belong to it, for this client alone."""
-        if self.is_open:
-            self.transport.send_parts(text, attachments)
-
     def shut(self, reason: str, description: str = "", *, code: int | None = None) -> None:
         """Close from our side, with the reason that the application will see.
 

@@ -15,7 +15,7 @@ from socketio_sync.logs import Throttle, shown
 from socketio_sync.protocol.engineio.handshake import parse_query
 from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
-from socketio_sync.server.dispatch import run_lifecycle, run_middlewares
+from socketio_sync.server.dispatch import run_event, run_lifecycle, run_middlewares
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.outgoing import messages_of
 from socketio_sync.server.socket import Socket
@@ -111,7 +111,9 @@ class Connection:
                 self._close_for_offence(f"attachments for {shown(namespace)}, which it has left")
                 return
         if type_ == EVENT:
-            self.sockets[namespace].on_event(payload, ack_id, size)
+            # Handled after those before it.
+            socket = self.sockets[namespace]
+            socket.lane.submit(size, run_event, (socket, payload, ack_id))
             if self.backlog.jobs:
                 self._bound_inbox()
         else:
@@ -319,10 +321,12 @@ class Connection:
         text, attachments = encoded
         if text is None:
             self.session.send_messages(messages_of(encoded))
-        elif attachments:
-            self.session.send_parts(text, attachments)
-        else:
-            self.session.send_text(text)
+        elif self.session.is_open:
+            transport = self.session.transport
+            if attachments:
+                transport.send_parts(text, attachments)
+            else:
+                transport.send_text(text)
 
     def _send_packet(self, packet: Packet) -> None:
         self.send_now(self._server.codec.encode(packet))

@@ -27,7 +27,7 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
     """Run the handlers of one event from a client, and acknowledge it if that was asked for.
 
     The first handler, in order of registration, that returns something else than None answers; one that
-    raises doesn't.
+    raises doesn't. None is an acknowledgement without values, a tuple one with several.
 
     Args:
         event: The client's socket; name and arguments, as received; and the acknowledgement id, None where
@@ -64,23 +64,18 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
             arguments = arguments[1:]
     if returned:
         if ack_id is not None:
-            acknowledge(socket, name, ack_id, answer)
+            if not isinstance(answer, tuple):
+                answer = () if answer is None else (answer,)
+            try:
+                socket.send_ack(ack_id, answer)
+            except Exception as error:
+                # Something that can't be encoded: the handler's fault, as if it had raised.
+                report(socket, name, error)
     elif failure is None:
         _unhandled(socket, name)
     elif ack_id is not None and socket.options.error_acks:
         error_ack = {"message": str(failure), "type": type(failure).__name__}
         socket.send_ack(ack_id, [{"error": error_ack}])
-
-
-def acknowledge(socket: Socket, name: str, ack_id: int, answer: Any) -> None:
-    """Send a handler's return value: None is no values, a tuple several."""
-    if not isinstance(answer, tuple):
-        answer = () if answer is None else (answer,)
-    try:
-        socket.send_ack(ack_id, answer)
-    except Exception as error:
-        # Something that can't be encoded: the handler's fault, as if it had raised.
-        report(socket, name, error)
 
 
 def run_lifecycle(socket: Socket, event: str, *arguments: Any) -> None:

@@ -13,7 +13,7 @@ from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, DISCONNECT, EVENT, Packet
 from socketio_sync.server.acks import Call, CallbackAck, PendingAck
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator, room_name
-from socketio_sync.server.dispatch import run_callback, run_event, run_lifecycle
+from socketio_sync.server.dispatch import run_callback, run_lifecycle
 from socketio_sync.server.handlers import Handler, Handlers
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.outgoing import check_event_name
@@ -254,10 +254,6 @@ class Socket(Broadcaster):
     def _connected(self) -> None:
         run_lifecycle(self, "connection")
         self._ready = True
-
-    def on_event(self, arguments: list[Any], ack_id: int | None, size: int) -> None:
-        """Take an event, ``[name, *arguments]``: it is handled after those before it."""
-        self.lane.submit(size, run_event, (self, arguments, ack_id))
 
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from socketio_sync.protocol.websocket.frames import BINARY, TEXT, encode_frame
 
 # The beginning of the frame of a short text message, by the length of the text.
-_TEXT_HEADS = tuple(encode_frame(TEXT, b"4" + bytes(length))[:3] for length in range(125))
+TEXT_HEADS = tuple(encode_frame(TEXT, b"4" + bytes(length))[:3] for length in range(125))
 
 
 def frame_text(data: bytes) -> bytes:
     """Encode a text message, the same in both revisions."""
     length = len(data)
-    return _TEXT_HEADS[length] + data if length < 125 else encode_frame(TEXT, b"4" + data)
+    return TEXT_HEADS[length] + data if length < 125 else encode_frame(TEXT, b"4" + data)
 
 
 def frame_v4(data: bytes, binary: bool) -> bytes:

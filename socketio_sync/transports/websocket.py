@@ -19,7 +19,7 @@ from socketio_sync.protocol.engineio.packet import Message, decode_binary, decod
 from socketio_sync.protocol.websocket.frames import PONG, TEXT, encode_close, encode_frame
 from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, FrameReader, Ping
 from socketio_sync.transports.base import TransportHandler
-from socketio_sync.transports.framing import encoder_for, frame_text
+from socketio_sync.transports.framing import TEXT_HEADS, encoder_for, frame_text
 from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
 from socketio_sync.transports.stream import Stream, TLSStream
 from socketio_sync.transports.workers import Worker
@@ -134,7 +134,8 @@ class WebSocketTransport:
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""
-        self._writer.write(frame_text(data))
+        length = len(data)
+        self._writer.write(TEXT_HEADS[length] + data if length < 125 else frame_text(data))
 
     def send_parts(self, text: bytes, attachments: Sequence[bytes]) -> None:
         """Queue a text message and the binary ones that belong to it, for this peer alone."""
@@ -290,7 +291,9 @@ class WebSocketTransport:
         runtime = self._runtime
         workers = runtime.workers
         began = runtime.outbox.began = time()
-        workers.begin_burst(self._worker)
+        if workers.handling is not None:
+            workers.hand_over()
+        workers.reading = self._worker
         many = len(events) > 1
         self._events = iter(events)
         for event in self._events:
@@ -311,7 +314,9 @@ class WebSocketTransport:
             else:
                 continue
             began = runtime.outbox.began = time()
-            workers.begin_burst(self._worker)
+            if workers.handling is not None:
+                workers.hand_over()
+            workers.reading = self._worker
         workers.reading = None
 
     def _hold_back(self, reader: Any) -> None:

@@ -61,8 +61,9 @@ class Workers:
 
     Attributes:
         reading: The worker that runs now and takes in what it has read: the next job may run in its
-            greenlet. None while a job or anybody else runs.
-        handling: The worker that has begun a job in this way and hasn't come back to its reading.
+            greenlet. None while a job or anybody else runs. Set by who reads, at the beginning and the end.
+        handling: The worker that has begun a job in this way and hasn't come back to its reading. Who
+            finds one there when it begins to take in must call ``hand_over``.
     """
 
     __slots__ = (
@@ -133,18 +134,12 @@ class Workers:
             self._before_poll.stop()
 
     def reader(self) -> Worker | None:
-        """Return the current greenlet if jobs may run in it; for ``begin_burst``."""
+        """Return the current greenlet if jobs may run in it, to be set as ``reading``; else None."""
         me = getcurrent()
         return me if self._is_ordered and type(me) is Worker else None
 
-    def begin_burst(self, reader: Worker | None) -> None:
-        """Note that ``reader`` takes in what it has received; until ``reading`` is set to None again."""
-        if self.handling is not None:
-            self._hand_over()
-        self.reading = reader
-
-    def _hand_over(self) -> None:
-        """Let another worker go on reading, as a job has blocked the one that did."""
+    def hand_over(self) -> None:
+        """Let another worker go on reading, as a job has blocked the one in ``handling``."""
         worker, self.handling = self.handling, None
         assert worker is not None
         connection = worker.connection
@@ -156,7 +151,7 @@ class Workers:
     def _check_handling(self) -> None:
         """Look, before the loop waits for descriptors, whether a reader waits for something else."""
         if self.handling is not None:
-            self._hand_over()
+            self.hand_over()
             # The callbacks of this turn have been run: without this the loop would wait.
             self._kick.start(_nothing)
 
@@ -319,7 +314,7 @@ class Lane:
         if workers.handling is me:
             if me.__dict__:
                 # Greenlet-locals were used here: another greenlet goes on.
-                workers._hand_over()
+                workers.hand_over()
                 return
             workers.handling = None
             if me.gr_context is not None:

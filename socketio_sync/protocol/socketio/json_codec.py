@@ -19,14 +19,16 @@ from socketio_sync.protocol.socketio.binary import (
     take_out,
 )
 from socketio_sync.protocol.socketio.codec import Encoded, Guard
-from socketio_sync.protocol.socketio.jsontext import dumps, loads
+from socketio_sync.protocol.socketio.jsontext import NOT_JSON, dumps, loads, parse, serialize
 from socketio_sync.protocol.socketio.packet import (
     ACK,
     BINARY_EVENT,
     CONNECT_ERROR,
     EVENT,
+    MAX_EVENT_NAME,
     MAX_ID_DIGITS,
     MAX_NAMESPACE,
+    RESERVED_EVENTS,
     Packet,
     check_data,
     check_event,
@@ -51,9 +53,10 @@ class JSONCodec:
         max_binary_bytes: Most bytes that the attachments of one packet may have together.
         max_depth: Most levels of arrays and objects, in and out; the list of arguments is the first.
         max_integer_digits: Most digits of an integer from a client; no float has more than 309.
+        short: Length of the longest text that can't break the last two limits.
     """
 
-    __slots__ = ("max_attachments", "max_binary_bytes", "max_depth", "max_integer_digits")
+    __slots__ = ("max_attachments", "max_binary_bytes", "max_depth", "max_integer_digits", "short")
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class JSONCodec:
         self.max_binary_bytes = max_binary_bytes
         self.max_depth = max_depth
         self.max_integer_digits = max_integer_digits
+        self.short = min(max_depth, max_integer_digits)
 
     def encode(self, packet: Packet) -> Encoded:
         """Encode one packet; one with binary values anywhere in its data becomes its binary type.
@@ -81,7 +85,10 @@ class JSONCodec:
         attachments: Sequence[bytes] = ()
         # Mostly a tuple of arguments without any container among them.
         if type(data) is tuple and _are_plain(map(type, data)):
-            text = dumps(data)
+            try:
+                text = serialize(data)
+            except UnicodeEncodeError:
+                text = dumps(data)
         elif data is not None:
             text, attachments = self._payload(data)
         else:
@@ -102,6 +109,10 @@ class JSONCodec:
             return dumps(data), attachments
         except RecursionError:
             raise ValueError("the arguments are nested too deeply") from None
+
+    def loads(self, text: str) -> Any:
+        """Parse a JSON text within the limits; see `jsontext.loads`."""
+        return loads(text, self.max_depth, self.max_integer_digits)
 
     def decoder(self, guard: Guard) -> JSONDecoder:
         """Make the decoder of one connection; see `Codec.decoder`."""
@@ -148,8 +159,16 @@ class JSONDecoder:
         else:
             return self._decode(data)
         self._guard(EVENT, "/")
-        arguments = loads(data[start:], codec.max_depth, codec.max_integer_digits)
-        check_event(arguments)
+        text = data[start:]
+        try:
+            # Not worth a call of its own: a text this short breaks no limit.
+            arguments = parse(text) if len(text) <= codec.short else codec.loads(text)
+        except NOT_JSON:
+            arguments = codec.loads(text)
+        # What begins with a bracket is a list.
+        name = arguments[0] if arguments else None
+        if type(name) is not str or name in RESERVED_EVENTS or len(name) > MAX_EVENT_NAME:
+            check_event(arguments)
         packet = _new(Packet, (EVENT, "/", arguments, ack_id))
         if begin == 1:
             return packet
@@ -196,7 +215,7 @@ class JSONDecoder:
         if not text:
             check_data(type_, None)
             return None
-        data = loads(text, self._codec.max_depth, self._codec.max_integer_digits)
+        data = self._codec.loads(text)
         if type_ == EVENT:
             check_event(data)
         elif data is None and type_ != CONNECT_ERROR:

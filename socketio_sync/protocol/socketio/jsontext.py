@@ -18,8 +18,11 @@ import msgspec
 from socketio_sync.exceptions import PacketError
 from socketio_sync.protocol.socketio.binary import simplify, to_plain
 
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder(enc_hook=simplify).encode
+# What both do for nearly every text; `loads` and `dumps` tell what else there is.
+parse = msgspec.json.Decoder().decode
+serialize = msgspec.json.Encoder(enc_hook=simplify).encode
+
+NOT_JSON = (msgspec.DecodeError, ValueError, RecursionError)
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 # Opening brackets become 1 and closing ones -1, as signed bytes.
@@ -44,8 +47,8 @@ def loads(text: str, max_depth: int, max_digits: int) -> Any:
     if len(text) > max_digits:
         _check_digits(text, max_digits)
     try:
-        return _decode(text)
-    except (msgspec.DecodeError, ValueError, RecursionError) as exc:
+        return parse(text)
+    except NOT_JSON as exc:
         if isinstance(exc, UnicodeEncodeError) or "\\ud" in text or "\\uD" in text:
             return _loads_surrogates(text)
         raise PacketError("the payload isn't valid JSON") from None
@@ -59,7 +62,7 @@ def dumps(value: Any) -> bytes:
         RecursionError: It is nested too deeply; the caller counts the levels first.
     """
     try:
-        return _encode(value)
+        return serialize(value)
     except UnicodeEncodeError:
         return _dumps_surrogates(value)
 
@@ -123,4 +126,4 @@ def _json_ready(value: Any) -> Any:
 
 def _key(key: Any) -> str:
     # Written by msgspec, so that a key comes out the same on both ways.
-    return key if type(key) is str else str(_decode(_encode({key: 0})).popitem()[0])
+    return key if type(key) is str else str(parse(serialize({key: 0})).popitem()[0])
