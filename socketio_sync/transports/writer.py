@@ -170,8 +170,11 @@ class Writer:
     def flush(self) -> None:
         """Hand the kernel what it takes, without blocking."""
         self._dirty = False
+        if self._partial is not None:
+            return
         # Once stopped there is nothing queued.
-        while self._partial is None and (self._frames or self._urgent):
+        more = self._frames or self._urgent
+        while more:
             single = len(self._frames) == 1 and not self._urgent
             data = self._frames.pop() if single else self._next_batch()
             try:
@@ -185,7 +188,10 @@ class Writer:
             if sent < len(data):
                 self._partial = memoryview(data)[sent:]
                 self._await_writable()
-        if self._finishing and self._partial is None:
+                return
+            # A batch takes in all that is urgent.
+            more = self._frames
+        if self._finishing:
             self._shutdown()
 
     def _next_batch(self) -> bytes:

@@ -230,8 +230,9 @@ def test_each_kind_keeps_its_order_and_control_frames_go_first(line: Lines) -> N
     assert [payload for _, payload in received(wire)] == [b"second", b"third", b"first", b"fourth"]
 
 
-def test_a_peer_that_reads_gets_every_pong(line: Lines) -> None:
+def test_a_peer_that_reads_gets_every_pong(line: Lines, runtime: Runtime) -> None:
     wire = line()
+    begin_turn(runtime)
     for number in range(50):
         wire.writer.write_pong(encode_frame(PONG, b"%d" % number))
     assert received(wire) == [(PONG, b"%d" % number) for number in range(50)]

@@ -1,0 +1,1 @@
+"""What the library costs: in calls, in nanoseconds, and beside other servers."""

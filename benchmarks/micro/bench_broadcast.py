@@ -1,0 +1,74 @@
+"""One message to 10,000 clients of a real server, whose transports drop what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyperf
+
+from socketio_sync import Server
+from socketio_sync.protocol.engineio.packet import MESSAGE, Message
+from socketio_sync.transports.base import TransportHandler
+from socketio_sync.transports.framing import frame_v4
+
+CLIENTS = 10_000
+ROOM = 1_000
+TEXT = "0123456789abcdef0123456789abcdef"
+
+
+class Sink:
+    """A transport that renders what it is given and drops it."""
+
+    name = "sink"
+    handler: TransportHandler
+    queued_bytes = 0
+    paused = False
+    writable = True
+
+    def send(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            message.rendered(frame_v4)
+
+    def send_text(self, data: bytes) -> None:
+        """Drop a message."""
+
+    def send_control(self, type: int, data: str = "") -> None:
+        """Drop a packet."""
+
+    def pause(self) -> None:
+        """Nothing comes anyway."""
+
+    def resume(self) -> None:
+        """Nothing comes anyway."""
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """There is nothing to end."""
+
+
+def serve_sinks() -> Server:
+    """Make a server with 10,000 clients in the main namespace, 1,000 of them in a room."""
+    # Made in any number of seconds, and never heard of again.
+    server = Server(ping_interval=1e6, connect_timeout=1e6)
+    engine = server.engine
+    for number in range(CLIENTS):
+        session = engine.open_session(f"session {number}", {"QUERY_STRING": ""}, 4)
+        engine.admit(session, Sink())
+        session.on_packet(MESSAGE, "0")
+    assert len(server.sockets) == CLIENTS
+    for socket in list(server.sockets.values())[:ROOM]:
+        socket.join("room")
+    return server
+
+
+def main() -> None:
+    """Measure."""
+    runner = pyperf.Runner()
+    server = serve_sinks()
+    room = server.to("room")
+    runner.bench_func("broadcast: to all 10,000", server.emit, "news", TEXT)
+    runner.bench_func("broadcast: to a room of 1,000", room.emit, "news", TEXT)
+    runner.bench_func("broadcast: to nobody", server.to("empty").emit, "news", TEXT)
+
+
+if __name__ == "__main__":
+    main()
