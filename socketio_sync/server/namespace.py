@@ -172,6 +172,6 @@ class Namespace(Endpoint):
         volatile = selection.volatile
         for socket in sockets:
             if socket.connected:
-                session = socket.connection.session
-                if not volatile or session.writable:
-                    session.send_messages(messages)
+                transport = socket.connection.session.transport
+                if not volatile or transport.writable:
+                    transport.send(messages)

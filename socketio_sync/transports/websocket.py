@@ -126,11 +126,10 @@ class WebSocketTransport:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together; returns at once."""
-        encoder = self._encoder
         if len(messages) == 1:
-            self._writer.write(messages[0].rendered(encoder))
+            self._writer.write(messages[0].rendered(self._encoder))
         else:
-            self._writer.write_all([message.rendered(encoder) for message in messages])
+            self._writer.write_all([message.rendered(self._encoder) for message in messages])
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""

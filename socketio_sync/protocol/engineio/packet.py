@@ -97,12 +97,9 @@ class Message:
             encoder: Called with ``data`` and ``binary``. It is the key, so it has to be the same
                 object each time: a function, never a lambda or a bound method made on the spot.
         """
-        renderings = self.renderings
-        if renderings is None:
-            renderings = self.renderings = {}
-        else:
-            found = renderings.get(encoder)
-            if found is not None:
-                return found
-        rendering = renderings[encoder] = encoder(self.data, self.binary)
+        if self.renderings is None:
+            self.renderings = {}
+        rendering = self.renderings.get(encoder)
+        if rendering is None:
+            rendering = self.renderings[encoder] = encoder(self.data, self.binary)
         return rendering
