@@ -170,8 +170,13 @@ class Namespace(Endpoint):
         assert isinstance(outgoing, Broadcast)
         messages = outgoing.messages()
         volatile = selection.volatile
-        for socket in sockets:
-            if socket.connected:
-                transport = socket.connection.session.transport
-                if not volatile or transport.writable:
-                    transport.send(messages)
+        outbox = self._engine.runtime.outbox
+        held = outbox.hold()
+        try:
+            for socket in sockets:
+                if socket.connected:
+                    transport = socket.connection.session.transport
+                    if not volatile or transport.writable:
+                        transport.send(messages)
+        finally:
+            outbox.release(held)

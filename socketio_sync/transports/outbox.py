@@ -9,8 +9,8 @@ from __future__ import annotations
 from time import time
 from typing import Any, Protocol
 
-# A reader, or a handler in it, that hasn't yielded for this long doesn't collect output any
-# more: one that computes for long must not delay what it has emitted.
+# An application that hasn't yielded for this long doesn't have its output collected any more: one
+# that computes for long must not delay what it has emitted.
 STALE = 0.002
 
 
@@ -29,12 +29,13 @@ class Outbox:
             A turn in which many readers run isn't a stale one.
     """
 
-    __slots__ = ("_dirty", "_loop", "began")
+    __slots__ = ("_dirty", "_held", "_loop", "began")
 
     def __init__(self, loop: Any) -> None:
         """Flush on ``loop``, a gevent event loop."""
         self._loop = loop
         self._dirty: list[Flushable] = []
+        self._held = False
         self.began = 0.0
 
     def add(self, connection: Flushable) -> None:
@@ -42,9 +43,28 @@ class Outbox:
         if not self._dirty:
             self._loop.run_callback(self._flush)
         self._dirty.append(connection)
-        stale = time() - STALE
-        if self.began < stale and self._loop.now() < stale:
-            connection.flush()
+        if not self._held:
+            stale = time() - STALE
+            if self.began < stale and self._loop.now() < stale:
+                connection.flush()
+
+    def hold(self) -> float:
+        """Collect whatever comes until ``release``, which takes what this returns.
+
+        For a broadcast: of the recipients of a long one the last ones would be written to at once, and nothing
+        that follows would go out together with it. Its time isn't the application's.
+        """
+        self._held = True
+        return time()
+
+    def release(self, held: float) -> None:
+        """End ``hold``; flush what was collected, if the application had run for long before it."""
+        self._held = False
+        ran = max(held - max(self.began, self._loop.now()), 0.0)
+        if ran > STALE:
+            self._flush()
+            ran = 0.0
+        self.began = time() - ran
 
     def _flush(self) -> None:
         dirty = self._dirty

@@ -106,6 +106,39 @@ def test_a_turn_in_which_many_readers_run_collects_all_the_same(wires: Wires, ru
     assert peer.sock.recv(100) == b"01234"
 
 
+def test_a_long_broadcast_is_collected_with_what_follows(wires: Wires, runtime: Runtime) -> None:
+    writer, peer = writer_to_packets(wires, runtime)
+
+    def reader() -> None:
+        runtime.outbox.began = time.time()
+        for number in range(3):
+            held = runtime.outbox.hold()
+            compute(STALE * 2)
+            writer.write(b"%d" % number)
+            runtime.outbox.release(held)
+
+    gevent.spawn(reader)
+    assert peer.sock.recv(100) == b"012"
+
+
+def test_a_handler_that_computes_between_broadcasts_delays_none(wires: Wires, runtime: Runtime) -> None:
+    writer, peer = writer_to_packets(wires, runtime)
+    peer.sock.settimeout(0)
+    seen = []
+
+    def handler() -> None:
+        runtime.outbox.began = time.time()
+        for number in range(3):
+            compute(STALE * 2)
+            held = runtime.outbox.hold()
+            writer.write(b"%d" % number)
+            runtime.outbox.release(held)
+            seen.append(peer.sock._sock.recv(100))
+
+    gevent.spawn(handler).get(timeout=5)
+    assert seen == [b"0", b"1", b"2"]
+
+
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_jump_of_the_wall_clock_delays_nothing(wires: Wires, runtime: Runtime, jump: float) -> None:
     # The outbox asks the wall clock, because that's what the event loop tells for free. After a jump, the
