@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import socket as stdlib_socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from errno import ECONNRESET
 from math import inf
 from time import monotonic
 from typing import Any
 
-from gevent import getcurrent
+from gevent import get_hub, getcurrent
+from gevent.ssl import SSLSocket
 
 RECEIVE_BYTES = 64 * 1024
 # What is read, and for how long, from a connection that is being closed, so that the answer isn't lost in
@@ -28,15 +29,30 @@ class DeadlinePassed(Exception):
 class Connection:
     """A socket, plain or TLS, that is used by the greenlet that made this object.
 
+    A plain one is watched for as long as it lives, not anew for each wait: that takes no system call, and
+    tells for nothing that the client of a request in progress has gone.
+
     Attributes:
         sock: The gevent socket. Whoever detaches it has taken the connection over.
         greenlet: The greenlet that serves it.
         deadline: Until when the greenlet may wait for the client, on the monotonic clock; infinite while
             it doesn't wait.
         idle: Whether it waits for the first byte of a request.
+        buffered: What was received and not asked for.
     """
 
-    __slots__ = ("_buffered", "deadline", "greenlet", "idle", "sock")
+    __slots__ = (
+        "_hub",
+        "_on_gone",
+        "_plain",
+        "_waiter",
+        "_watcher",
+        "buffered",
+        "deadline",
+        "greenlet",
+        "idle",
+        "sock",
+    )
 
     def __init__(self, sock: Any) -> None:
         """Serve ``sock`` from the calling greenlet."""
@@ -44,26 +60,33 @@ class Connection:
         self.greenlet: Any = getcurrent()
         self.deadline = inf
         self.idle = False
-        self._buffered = b""
+        self.buffered = b""
+        self._hub = get_hub()
+        # The C socket below gevent's: one that is closed or taken over refuses by itself.
+        self._plain: Any = None if isinstance(sock, SSLSocket) else sock._sock
+        self._watcher: Any = None
+        self._waiter: Any = None
+        self._on_gone: Callable[[], None] | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether the socket is still here: neither closed nor taken over."""
-        return not self.sock.closed
+        plain = self._plain
+        return not self.sock.closed if plain is None else self.sock._sock is plain
 
     @property
     def has_buffered(self) -> bool:
         """Whether bytes were received that nobody has asked for."""
-        return bool(self._buffered)
+        return bool(self.buffered)
 
     def give_back(self, data: bytes) -> None:
         """Put bytes before those that come next."""
-        self._buffered = data + self._buffered if self._buffered else data
+        self.buffered = data + self.buffered if self.buffered else data
 
     def take_buffered(self, size: int | None = None) -> bytes:
         """Return, once, what was received and not asked for; at most ``size`` bytes of it."""
-        data = self._buffered if size is None else self._buffered[:size]
-        self._buffered = self._buffered[len(data) :]
+        data = self.buffered if size is None else self.buffered[:size]
+        self.buffered = self.buffered[len(data) :]
         return data
 
     def receive(self, until: float) -> bytes:
@@ -73,12 +96,93 @@ class Connection:
             DeadlinePassed: Nothing arrived.
             OSError: The connection is broken.
         """
-        self.deadline = until
+        watcher = self._watcher
+        if watcher is None:
+            # The first request has mostly come with the connection.
+            data = self._receive_at_once(until)
+            if data is not None:
+                return data
+            watcher = self._watcher
+        if not watcher.active:
+            watcher.start(self._on_readable)
+        while True:
+            self.deadline = until
+            self._waiter = getcurrent()
+            try:
+                while self._waiter is not None:
+                    self._hub.switch()
+            finally:
+                self._waiter = None
+                self.deadline = inf
+            try:
+                received: bytes = self._plain.recv(RECEIVE_BYTES)
+                return received
+            except BlockingIOError:
+                continue
+
+    def _receive_at_once(self, until: float) -> bytes | None:
+        """Receive what is there, None for nothing yet; over TLS, wait."""
+        if self._plain is None:
+            self.deadline = until
+            try:
+                return bytes(self.sock.recv(RECEIVE_BYTES))
+            finally:
+                self.deadline = inf
         try:
-            data: bytes = self.sock.recv(RECEIVE_BYTES)
-        finally:
-            self.deadline = inf
-        return data
+            return bytes(self._plain.recv(RECEIVE_BYTES))
+        except BlockingIOError:
+            self._watch()
+            return None
+
+    def _watch(self) -> None:
+        if self._watcher is None:
+            self._watcher = self._hub.loop.io(self._plain.fileno(), 1)
+        if not self._watcher.active:
+            self._watcher.start(self._on_readable)
+
+    def _on_readable(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.switch()
+            return
+        # Until the next call of receive: the loop would come here in every turn.
+        self._watcher.stop()
+        on_gone, self._on_gone = self._on_gone, None
+        if on_gone is not None and self._is_gone():
+            on_gone()
+
+    def _is_gone(self) -> bool:
+        try:
+            # Bytes are the next, pipelined request: it is read when this one is answered.
+            return not self._plain.recv(1, stdlib_socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def watch_peer(self, gone: Callable[[], None]) -> bool:
+        """Have ``gone`` called, on the hub, if the client closes before ``unwatch_peer`` or ``receive``.
+
+        Returns:
+            Whether that can be done; not with TLS.
+        """
+        if self._plain is None:
+            return False
+        self._on_gone = gone
+        self._watch()
+        return True
+
+    def unwatch_peer(self) -> None:
+        """Forget what ``watch_peer`` was given; idempotent."""
+        self._on_gone = None
+
+    def leave(self) -> None:
+        """Watch the descriptor no more: it is about to be closed, or has been taken over. Idempotent."""
+        self._on_gone = None
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
 
     def send(self, data: bytes | bytearray, *, stall: float) -> None:
         """Send all of ``data``, as long as the client takes some of it every ``stall`` seconds.
@@ -86,9 +190,17 @@ class Connection:
         Raises:
             OSError: The connection is broken, or the client takes nothing.
         """
+        try:
+            # Most answers are with the kernel at once.
+            sent = self._plain.send(data) if self._plain is not None else 0
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._send_rest(data, sent, stall)
+
+    def _send_rest(self, data: bytes | bytearray, sent: int, stall: float) -> None:
         self.deadline = monotonic() + stall
         try:
-            sent: int = self.sock.send(data)
             while sent < len(data):
                 taken = self.sock.send(memoryview(data)[sent:])
                 if taken:

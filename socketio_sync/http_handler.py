@@ -1,7 +1,7 @@
 """A pywsgi handler that reads requests strictly and never waits for a client without a deadline.
 
-From the request line to the last byte of the body it's ours; running the application and writing its
-answer stay pywsgi's, and WebSocket routes other than the server's own stay gevent-websocket's.
+This is the reading half; ``http_answers`` is the writing half. WebSocket routes other than the server's own
+stay gevent-websocket's.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import Any
 
 from gevent.pywsgi import WSGIHandler
-from geventwebsocket.handler import WebSocketHandler
 
+from socketio_sync.http_answers import DRAIN_BYTES, AnsweringHandler
 from socketio_sync.http_body import BodyRefused, ChunkedDecoder, LengthDecoder, Patience, RequestBody
 from socketio_sync.http_connection import Connection, DeadlinePassed
-from socketio_sync.http_head import Head, HeadParser, RequestRefused
+from socketio_sync.http_head import HeadParser, RequestRefused
+from socketio_sync.http_known import KnownHeads, Received
 from socketio_sync.logs import Throttle
 from socketio_sync.types import Environ
 
@@ -27,32 +28,10 @@ problems = Throttle(logger)
 
 RUNNER_KEY = "socketio_sync.handler"
 
-# A body that the application left unread is read up to here to keep the connection.
-DRAIN_BYTES = 64 * 1024
-# A body up to here goes out with its head, in one system call.
-JOIN_BYTES = 16 * 1024
-
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class _NoBody:
-    """Stands where pywsgi wants to discard a body of which nothing is left."""
-
-    error: BodyRefused | None = None
-
-    def _discard(self) -> None:
-        pass
-
-
-class _Body(RequestBody):
-    def _discard(self) -> None:
-        """Do nothing: the handler decides what becomes of an unread body."""
-
-
-_NO_BODY = _NoBody()
-
-
-class StrictHandler(WebSocketHandler):  # type: ignore[misc]
+class StrictHandler(AnsweringHandler):
     """Serves one connection of a :class:`socketio_sync.run.HTTPServer`.
 
     Attributes:
@@ -60,13 +39,8 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
         socket: Its socket; None once the handler has ended.
     """
 
-    # pywsgi's attributes, whose types change while a request is served.
-    status: Any
-    code: Any
-    environ: Any
-    response_headers: Any
+    # pywsgi's, whose type changes.
     socket: Any
-    wsgi_input: _NoBody | _Body
 
     def __init__(self, sock: Any, address: Any, server: Any) -> None:
         """Serve ``sock``; pywsgi's buffered reader isn't made."""
@@ -74,11 +48,13 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
         self.client_address = address
         self.server = server
         self.connection = Connection(sock)
-        self.wsgi_input = _NO_BODY
-        self._limits = server.limits
+        self.body = None
+        self._limits = limits = server.limits
+        self.stall = limits.write_stall_timeout
+        self._known: KnownHeads | None = None
         self._rfile: io.BufferedReader | None = None
-        self._awaits_continue = False
-        self._is_first = True
+        self.awaits_continue = False
+        self._patience = limits.head_timeout
         self._base = self._base_environ()
 
     def _base_environ(self) -> Environ:
@@ -101,6 +77,7 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
 
     def take_buffered(self) -> bytes:
         """Return, once, what was received behind the request: for whoever takes the connection over."""
+        self.connection.leave()
         return self.connection.take_buffered()
 
     def handle(self) -> None:
@@ -122,45 +99,61 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
             connection.idle = False
             if lingers and connection.is_open:
                 connection.linger()
+            connection.leave()
             self.socket.close()
             self.server.connections.discard(connection)
             # An environ that somebody keeps holds the handler: let that be all it holds.
-            self.socket = self.environ = self._rfile = None
-            self.wsgi_input = _NO_BODY
+            self.socket = self.environ = self._rfile = self.body = self._known = None
             self._base = {}
 
     def handle_one_request(self) -> bool:
         """Read a request and have it answered; return whether another one may follow."""
-        head = self._read_head()
-        if head is None:
+        connection = self.connection
+        data = connection.take_buffered() if connection.buffered else self._await_request()
+        known = self._known
+        received = (known.recall(data) if known is not None else None) or self._receive_head(data)
+        if received is None:
             return False
-        self.command, self.path, self.request_version = head.method, head.target, head.version
-        self.close_connection = not head.keep_alive
-        self._awaits_continue = head.expects_continue and head.length != 0
+        head, environ, rest = received
+        self.environ = environ
+        self.command, self.path, self.request_version, length, keep_alive, expects = head
+        self.close_connection = not keep_alive
+        if length is not None and len(rest) >= length:
+            # Most requests come as a whole.
+            if len(rest) > length:
+                connection.give_back(rest[length:])
+                rest = rest[:length]
+            self.body = None
+            self.awaits_continue = False
+            environ["wsgi.input"] = io.BytesIO(rest)
+        else:
+            self.awaits_continue = expects
+            environ["wsgi.input"] = self._open_body(length, rest)
         if self.server.logs_requests:
-            self.requestline = f"{head.method} {head.target} {head.version}"
-        self._open_body(head.length)
+            self.requestline = f"{self.command} {self.path} {self.request_version}"
         self.application = self.server.application
         self.handle_one_response()
         self.environ = None
-        if self.close_connection or not self.connection.is_open:
+        if self.close_connection or not connection.is_open:
             return False
-        return self._finish_body()
+        return self.body is None or self._finish_body(self.body)
 
     # Reading
 
-    def _read_head(self) -> Head | None:
-        """Read the next head into a new environ; None where the client has none, or not all of one."""
+    def _receive_head(self, data: bytes) -> Received | None:
+        """Parse a head that begins with ``data``; None where the client has sent none, or not all of one."""
         connection = self.connection
-        data = connection.take_buffered() or self._await_request()
-        self.environ = self._base.copy()
-        parser = HeadParser(self._limits, self.environ)
+        environ = self._base.copy()
+        parser = HeadParser(self._limits, environ)
         until = 0.0
         while data:
             used = parser.feed(data)
             if used is not None:
-                connection.give_back(data[used:])
-                return parser.finish()
+                head = parser.finish()
+                if head.keep_alive:
+                    self._known = self._known or KnownHeads(self._limits)
+                    self._known.note(parser.seen, head, environ)
+                return Received(head, environ, data[used:])
             until = until or monotonic() + self._limits.head_timeout
             try:
                 data = connection.receive(until)
@@ -172,39 +165,30 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
         """Wait for the first bytes of a request; b"" where the client has closed."""
         if self.server.stopping:
             return b""
-        # Who has just connected has something to say; who was served may come back.
-        limits = self._limits
-        seconds = limits.head_timeout if self._is_first else limits.keepalive_idle
-        self._is_first = False
         connection = self.connection
         connection.idle = True
-        data = connection.receive(monotonic() + seconds)
+        data = connection.receive(monotonic() + self._patience)
         connection.idle = False
+        # Who has just connected has something to say; who was served may come back.
+        self._patience = self._limits.keepalive_idle
         return data
 
-    def _open_body(self, length: int | None) -> None:
-        """Put ``wsgi.input`` into the environ."""
-        received = self.connection.take_buffered()
-        if length is not None and len(received) >= length:
-            self.connection.give_back(received[length:])
-            self._awaits_continue = False
-            self.wsgi_input = _NO_BODY
-            self.environ["wsgi.input"] = io.BytesIO(received[:length])
-            return
+    def _open_body(self, length: int | None, rest: bytes) -> RequestBody:
+        """Return the ``wsgi.input`` of a body of which only ``rest`` has come."""
         decoder = ChunkedDecoder() if length is None else LengthDecoder(length)
         patience = Patience(self._limits)
-        self.wsgi_input = body = _Body(decoder, lambda: self._receive_body(patience))
-        self.environ["wsgi.input"] = body
-        if received:
-            self._awaits_continue = False
+        self.body = body = RequestBody(decoder, lambda: self._receive_body(patience))
+        if rest:
+            self.awaits_continue = False
             # Raises RequestRefused: what is malformed by now never reaches the application.
-            body.take(received)
+            body.take(rest)
+        return body
 
     def _receive_body(self, patience: Patience) -> bytes:
-        if self._awaits_continue:
-            self._awaits_continue = False
+        if self.awaits_continue:
+            self.awaits_continue = False
             if not self.headers_sent:
-                self.connection.send(_CONTINUE, stall=self._limits.write_stall_timeout)
+                self.connection.send(_CONTINUE, stall=self.stall)
         start = monotonic()
         try:
             data = self.connection.receive(start + patience.left())
@@ -218,29 +202,19 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
         return data
 
     def _body_is_read(self) -> bool:
-        body = self.wsgi_input
-        return not isinstance(body, _Body) or body.decoder.done
+        return self.body is None or self.body.decoder.done
 
-    def _finish_body(self) -> bool:
+    def _finish_body(self, body: RequestBody) -> bool:
         """Skip what the application left of the body; return whether the connection can go on."""
-        body = self.wsgi_input
-        if isinstance(body, _Body):
-            try:
-                if not body.discard(DRAIN_BYTES):
-                    return False
-            except BodyRefused:
+        try:
+            if not body.discard(DRAIN_BYTES):
                 return False
-            self.connection.give_back(body.decoder.rest)
+        except BodyRefused:
+            return False
+        self.connection.give_back(body.decoder.rest)
         return True
 
     # Answering
-
-    def run_application(self) -> None:
-        """Run the application; gevent-websocket sees only what asks for an upgrade."""
-        if "HTTP_UPGRADE" in self.environ:
-            super().run_application()
-        else:
-            WSGIHandler.run_application(self)
 
     def upgrade_websocket(self) -> Any:
         """Upgrade as gevent-websocket does, with the bodies of its refusals as bytes."""
@@ -250,69 +224,12 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
         self.close_connection = True
         return [part.encode() if isinstance(part, str) else part for part in result]
 
-    def finalize_headers(self) -> None:
-        """Complete the headers as pywsgi does, and say so if the connection ends with this answer."""
-        super().finalize_headers()
-        if self.code == 101:
-            return
-        self.close_connection = self.close_connection or self.server.stopping or not self._can_go_on()
-        if self.close_connection:
-            headers = [header for header in self.response_headers if header[0].lower() != b"connection"]
-            self.response_headers = [*headers, (b"Connection", b"close")]
-
-    def _can_go_on(self) -> bool:
-        """Tell, before the answer's head is sent, whether another request can follow this one."""
-        # In HTTP/1.0 an answer without a length ends where the connection does.
-        has_length = self.provided_content_length is not None or hasattr(self.result, "__len__")
-        if self.request_version == "HTTP/1.0" and not has_length and self.code not in (204, 304):
-            return False
-        body = self.wsgi_input
-        if not isinstance(body, _Body) or body.decoder.done:
-            return True
-        if body.error is not None or self._awaits_continue:
-            return False
-        return not isinstance(body.decoder, LengthDecoder) or body.decoder.left <= DRAIN_BYTES
-
-    def _write_with_headers(self, data: bytes) -> None:
-        """Send the head, with the first data unless they are many: one system call for most answers."""
-        if self.wsgi_input.error is not None:
-            # Whatever the application makes of a body that it couldn't read, the client is
-            # told what was wrong with it.
-            raise self.wsgi_input.error
-        self.finalize_headers()
-        answer = bytearray(b"HTTP/1.1 %b\r\n" % self.status)
-        for name, value in self.response_headers:
-            answer += b"%b: %b\r\n" % (name, value)
-        answer += b"\r\n"
-        if self.command == "HEAD":
-            self.response_use_chunked = False
-        elif data and len(data) <= JOIN_BYTES:
-            answer += b"%x\r\n%b\r\n" % (len(data), data) if self.response_use_chunked else data
-            data = b""
-        self.headers_sent = True
-        self._sendall(answer)
-        self._write(data)
-
-    def _write(self, data: bytes) -> None:
-        # An answer to HEAD has no body, whatever the application says: the client would
-        # take it for the next answer.
-        if self.command != "HEAD":
-            super()._write(data)
-
-    def _sendall(self, data: bytes | bytearray) -> None:
-        try:
-            self.connection.send(data, stall=self._limits.write_stall_timeout)
-        except OSError as error:
-            self.status = f"socket error: {error}"
-            self.code = -abs(self.code or 0)
-            raise
-        self.response_length += len(data)
-
     def handle_error(
         self, t: type[BaseException] | None, v: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Answer for an error in the application; one that the client made is its own fault."""
-        cause = v if isinstance(v, BodyRefused) else self.wsgi_input.error
+        body = self.body
+        cause = v if isinstance(v, BodyRefused) else body.error if body is not None else None
         if cause is None:
             super().handle_error(t, v, tb)
             return
@@ -335,7 +252,7 @@ class StrictHandler(WebSocketHandler):  # type: ignore[misc]
         self.status = self._orig_status = status
         self.headers_sent = True
         try:
-            self.connection.send(answer.encode("ascii"), stall=self._limits.write_stall_timeout)
+            self.connection.send(answer.encode("ascii"), stall=self.stall)
         except OSError:
             return
 

@@ -32,7 +32,7 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 # which are counted apart.
 _PERMITTED = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 # More than any limit lets pass; converting a number of any length would take its square in time.
-_MAX_LENGTH_DIGITS = 19
+MAX_LENGTH_DIGITS = 19
 
 # Fields of which a second one makes the request ambiguous.
 _SINGLE = frozenset({"HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
@@ -179,6 +179,11 @@ class HeadParser:
             raise RequestRefused(400, fields.fault)
         return _complete(fields.environ, method.decode("ascii"), target, version.decode("ascii"))
 
+    @property
+    def seen(self) -> bytes:
+        """The bytes of the head, as far as they were fed."""
+        return self._seen
+
     def _check_size(self, seen: bytes, size: int, lines: int) -> None:
         limits = self._limits
         start = 2 if seen.startswith(LINE_END) else 0
@@ -281,7 +286,7 @@ def _body_length(environ: Environ, version: str) -> int | None:
         return None
     if length is None:
         return 0
-    if not (length.isascii() and length.isdigit() and len(length) <= _MAX_LENGTH_DIGITS):
+    if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
         raise RequestRefused(400, "malformed content length")
     return int(length)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import socket as stdlib_socket
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
 
 import gevent
 import pytest
 
+from socketio_sync.http_answers import JOIN_BYTES, encode_field, encode_start, encode_status
 from tests.support.client import Connection
 from tests.support.runner import HIDDEN, Serve, chunked, request, serve
 from tests.support.server import eventually
@@ -115,6 +120,104 @@ def test_an_application_that_fails_is_answered_for(serve: Serve, capfd: pytest.C
     assert b"fault" not in answer.content
     assert connection.at_end()
     assert "LookupError: the application's own fault" in capfd.readouterr().err
+
+
+# -- What is sent
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda: encode_status("200 OK\r\nX: 1"),
+        lambda: encode_status(b"200 OK"),  # type: ignore[arg-type]
+        lambda: encode_status("200 \u20ac"),
+        lambda: encode_status("OK"),
+        lambda: encode_field("X\r\nY", "1"),
+        lambda: encode_field("X", "1\r\nY: 2"),
+        lambda: encode_field("X", "1\nY: 2"),
+        lambda: encode_field("X", "\u20ac"),
+        lambda: encode_field("X", 1),  # type: ignore[arg-type]
+        lambda: encode_field(b"X", "1"),  # type: ignore[arg-type]
+        lambda: encode_start("200 OK", [("X", "1"), ("Y", "2\r\n")]),
+    ],
+)
+def test_what_no_answer_may_hold_is_refused_every_time(encode: Any) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"string|newline|beyond|latin-1|invalid literal"):
+            encode()
+
+
+def test_headers_that_differ_in_every_answer_do_not_pile_up() -> None:
+    for number in range(3000):
+        assert encode_field("X-Id", str(number)).line == b"X-Id: %d\r\n" % number
+        start = encode_start(f"2{number:04} OK", [("X-Id", str(number))])
+        assert start is not None
+        assert start.lines == b"HTTP/1.1 2%04d OK\r\nX-Id: %d\r\n" % (number, number)
+
+
+def test_a_line_break_in_a_header_splits_no_answer(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    for path in ("/steps/5", "/respond/5"):
+        answer, connection = serve().sends(request(f"{path}?X=1%0d%0aY:+2"))
+        assert (answer.status, answer.header("y")) == (500, None)
+        assert connection.at_end()
+    assert "carriage return" in capfd.readouterr().err
+
+
+def test_the_date_is_that_of_the_answer_or_the_applications_own(serve: Serve) -> None:
+    connection = serve().connect()
+    for path in ("/hello", "/respond/5"):
+        date = connection.get(path).header("date")
+        assert date is not None
+        assert abs(parsedate_to_datetime(date).timestamp() - time()) < 3
+        own = connection.get(path.replace("hello", "steps/5") + "?Date=today")
+        assert own.header("date") == "today"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?X=1&Y=2", "?X=1&X=2", "?Connection=close", "?Date=today", "?Connection=X"]
+)
+@pytest.mark.parametrize("size", [0, 5, JOIN_BYTES, JOIN_BYTES + 1])
+@pytest.mark.parametrize(
+    ("fields", "version", "method", "body"),
+    [
+        ([], "1.1", "GET", b""),
+        (["Connection: close"], "1.1", "GET", b""),
+        ([], "1.0", "GET", b""),
+        (["Connection: keep-alive"], "1.0", "GET", b""),
+        (["Content-Length: 3"], "1.1", "POST", b"abc"),
+        (["Content-Length: 3"], "1.1", "POST", b"a"),
+        (["Content-Length: 100000"], "1.1", "POST", b""),
+        (["Content-Length: 3", "Expect: 100-continue"], "1.1", "POST", b""),
+    ],
+)
+def test_an_answer_at_once_is_the_one_in_steps(
+    serve: Serve, fields: list[str], version: str, method: str, body: bytes, size: int, query: str
+) -> None:
+    served = serve()
+    answers = []
+    for kind in ("steps", "respond"):
+        connection = served.connect()
+        connection.send(request(f"/{kind}/{size}{query}", *fields, version=version, method=method, body=body))
+        head = connection.until(b"\r\n\r\n")
+        closes = b"\r\nConnection: close" in head
+        content = connection.exactly(size)
+        lines = sorted(re.sub(rb"Date: \w{3}, [^\r]*", b"Date: now", head).split(b"\r\n"))
+        answers.append((lines, content, closes and connection.at_end()))
+    assert answers[0] == answers[1]
+
+
+def test_an_answer_at_once_is_logged(serve: Serve) -> None:
+    lines: list[str] = []
+
+    class Log:
+        def write(self, text: str) -> None:
+            lines.append(text)
+
+    assert serve(log=Log()).connect().get("/respond/5").content == b"rrrrr"
+    eventually(lambda: lines)
+    size = re.search(r'"GET /respond/5 HTTP/1.1" 200 (\d+) ', lines[0])
+    assert size is not None
+    assert int(size[1]) > len("HTTP/1.1 200 OK\r\n\r\nrrrrr")
 
 
 # -- Bodies

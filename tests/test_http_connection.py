@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import inf
-from time import monotonic, sleep
+from time import monotonic, process_time, sleep
 from typing import Any
 
 import gevent
@@ -12,6 +12,7 @@ import pytest
 from gevent import socket
 
 from socketio_sync.http_connection import STALL_SECONDS, Connection, DeadlinePassed, Sweep
+from tests.support.server import eventually
 
 
 @pytest.fixture
@@ -152,6 +153,102 @@ def test_a_connection_whose_socket_was_detached_isnt_open(pair: tuple[Any, Any])
     assert connection.is_open
     socket.socket(fileno=pair[0].detach()).close()
     assert not connection.is_open
+
+
+# -- the peer of a request in progress
+
+
+def watching(pair: tuple[Any, Any]) -> tuple[Connection, list[str]]:
+    """Return a connection in the middle of a request, and what it has told."""
+    connection = Connection(pair[0])
+    told: list[str] = []
+    assert connection.watch_peer(lambda: told.append("gone"))
+    return connection, told
+
+
+def test_a_peer_that_goes_is_noticed_once(pair: tuple[Any, Any]) -> None:
+    connection, told = watching(pair)
+    gevent.sleep(0.01)
+    assert told == []
+    pair[1].close()
+    eventually(lambda: told)
+    gevent.sleep(0.01)
+    assert told == ["gone"]
+    assert connection.receive(monotonic() + 1) == b""
+    connection.leave()
+
+
+def test_a_peer_that_is_cut_off_is_noticed(pair: tuple[Any, Any]) -> None:
+    connection, told = watching(pair)
+    # Unread, they make the close of a Unix socket a reset.
+    pair[0].sendall(b"unread")
+    pair[1].close()
+    eventually(lambda: told)
+    connection.leave()
+
+
+def test_what_a_peer_sends_meanwhile_is_left_for_later(pair: tuple[Any, Any]) -> None:
+    connection, told = watching(pair)
+    pair[1].sendall(b"the next request")
+    gevent.sleep(0.01)
+    assert told == []
+    assert connection.receive(monotonic() + 1) == b"the next request"
+    connection.leave()
+
+
+def test_nobody_hears_of_a_peer_that_isnt_watched_any_more(pair: tuple[Any, Any]) -> None:
+    connection, told = watching(pair)
+    connection.unwatch_peer()
+    connection.unwatch_peer()
+    pair[1].close()
+    gevent.sleep(0.01)
+    assert told == []
+    connection.leave()
+
+
+def test_bytes_that_nobody_receives_keep_the_loop_idle(pair: tuple[Any, Any]) -> None:
+    def work(connection: Connection) -> bytes:
+        first = connection.receive(monotonic() + 5)
+        pair[1].sendall(b"second")
+        start = process_time()
+        gevent.sleep(0.3)
+        assert process_time() - start < 0.1
+        return first + connection.receive(monotonic() + 5)
+
+    serving_greenlet = serving(set(), pair[0], work)
+    gevent.sleep(0.01)
+    pair[1].sendall(b"first")
+    assert serving_greenlet.get(timeout=5) == b"firstsecond"
+
+
+def test_whoever_asks_receives(pair: tuple[Any, Any]) -> None:
+    connection = Connection(pair[0])
+    asking = gevent.spawn(connection.receive, monotonic() + 5)
+    gevent.sleep(0.01)
+    pair[1].sendall(b"answer")
+    assert asking.get(timeout=5) == b"answer"
+    connection.leave()
+
+
+def test_a_waiting_greenlet_is_woken_by_nothing_but_its_bytes(pair: tuple[Any, Any]) -> None:
+    waiting = serving(set(), pair[0], lambda connection: connection.receive(monotonic() + 5))
+    gevent.sleep(0.01)
+    # As a callback that comes late does.
+    for _ in range(3):
+        gevent.get_hub().loop.run_callback(waiting.switch)
+        gevent.sleep(0.01)
+    assert not waiting.ready()
+    pair[1].sendall(b"bytes")
+    assert waiting.get(timeout=5) == b"bytes"
+
+
+def test_a_connection_that_was_left_watches_nothing(pair: tuple[Any, Any]) -> None:
+    connection, told = watching(pair)
+    connection.leave()
+    connection.leave()
+    pair[1].close()
+    gevent.sleep(0.01)
+    assert told == []
 
 
 def test_the_file_begins_with_what_was_received(pair: tuple[Any, Any]) -> None:

@@ -14,7 +14,9 @@ FOUNDATION = frozenset({"exceptions", "options", "types", "logs"})
 # The protocols are pure: they don't log.
 PROTOCOLS = frozenset({"protocol.websocket", "protocol.engineio", "protocol.socketio"})
 # Reading HTTP requests strictly; knows nothing of Socket.IO.
-RUNNER = frozenset({"http_head", "http_body", "http_connection", "http_handler"})
+RUNNER = frozenset(
+    {"http_head", "http_known", "http_body", "http_connection", "http_answers", "http_handler"}
+)
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "_version": frozenset(),
@@ -31,8 +33,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "engine": FOUNDATION | PROTOCOLS | {"transports"},
     "http_head": frozenset({"exceptions", "types"}),
     "http_body": frozenset({"exceptions", "types", "http_head"}),
+    "http_known": frozenset({"exceptions", "types", "http_head"}),
     "http_connection": frozenset({"exceptions", "types"}),
-    "http_handler": frozenset({"exceptions", "types", "logs", "http_head", "http_body", "http_connection"}),
+    "http_answers": frozenset({"exceptions", "types", "http_body", "http_connection"}),
+    "http_handler": frozenset({"exceptions", "types", "logs"}) | (RUNNER - {"http_handler"}),
     # The runner is handed callables and imports no server, so that a server may offer it as a method.
     "run": FOUNDATION | RUNNER,
     "bundle": FOUNDATION | {"engine"},
@@ -43,7 +47,17 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # Where gevent may be imported: in the transports, in what stands above them, and in the room index (only for
 # the unpatched lock).
 GEVENT = frozenset(
-    {"transports", "engine", "server", "wsgi", "run", "http_handler", "http_connection", "adapters.rooms"}
+    {
+        "transports",
+        "engine",
+        "server",
+        "wsgi",
+        "run",
+        "http_handler",
+        "http_answers",
+        "http_connection",
+        "adapters.rooms",
+    }
 )
 
 # What the protocols may not touch: input and output, the clock, locks, logging.

@@ -24,7 +24,8 @@ def read_body(environ: Environ, limit: int) -> bytes:
         UnsupportedEncoding: It has a ``Content-Encoding``.
         BodyLost: It ended early.
     """
-    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() not in ("", "identity"):
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    if encoding is not None and encoding.lower() not in ("", "identity"):
         raise UnsupportedEncoding("a compressed request body")
     announced = environ.get("CONTENT_LENGTH", "")
     try:
@@ -46,9 +47,11 @@ def _read(environ: Environ, length: int | None, limit: int) -> bytes:
     pieces: list[bytes] = []
     left = length if length is not None else limit + 1
     while left > 0:
-        piece = source.read(min(left, _CHUNK))
+        piece: bytes = source.read(min(left, _CHUNK))
         if not piece:
             break
+        if len(piece) == length:
+            return piece
         pieces.append(piece)
         left -= len(piece)
     body = b"".join(pieces)

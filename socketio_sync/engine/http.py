@@ -11,7 +11,19 @@ from typing import Any, NamedTuple
 from socketio_sync.exceptions import HandshakeRefused
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.handshake import Refusal
+from socketio_sync.transports.takeover import own_runner
 from socketio_sync.types import Environ, Headers, StartResponse
+
+_STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_NO_CONTENT = 204
+# A proxy that buffers would keep the packets until the next one comes.
+_TEXT = (
+    ("Content-Type", "text/plain; charset=UTF-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Accel-Buffering", "no"),
+)
+_BINARY = (("Content-Type", "application/octet-stream"), *_TEXT[1:])
+_ACCEPTED = (("Content-Type", "text/html"), ("Cache-Control", "no-store"))
 
 # gzip at level 1 takes a third of the CPU of level 6 for some 10 % more bytes.
 _LEVEL = 1
@@ -35,10 +47,7 @@ class Answer(NamedTuple):
 
 def text_answer(body: bytes, *, binary: bool = False, on_failed: Callable[[], None] | None = None) -> Answer:
     """Make the answer to a poll."""
-    kind = "application/octet-stream" if binary else "text/plain; charset=UTF-8"
-    # A proxy that buffers would keep the packets until the next one comes.
-    headers = [("Content-Type", kind), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")]
-    return Answer(200, headers, body, on_failed)
+    return Answer(200, [*(_BINARY if binary else _TEXT)], body, on_failed)
 
 
 def javascript_answer(body: bytes, on_failed: Callable[[], None] | None = None) -> Answer:
@@ -53,7 +62,7 @@ def javascript_answer(body: bytes, on_failed: Callable[[], None] | None = None) 
 
 def accepted_answer() -> Answer:
     """Make the answer to a POST of which every packet was accepted."""
-    return Answer(200, [("Content-Type", "text/html"), ("Cache-Control", "no-store")], b"ok")
+    return Answer(200, [*_ACCEPTED], b"ok")
 
 
 def refusal_answer(refusal: HandshakeRefused) -> Answer:
@@ -120,26 +129,41 @@ def write_answer(
         start_response: The host's.
         options: For the compression.
         extra: Headers of every answer: CORS, and what hooks add.
+
+    Raises:
+        OSError: Our own runner, which is handed the whole answer at once, couldn't send it.
     """
-    headers = [*answer.headers, *extra]
-    body = answer.body
+    status, headers, body, on_failed = answer
+    if extra:
+        # Hooks may have put lists there, which no host minds.
+        headers = [*headers, *((name, value) for name, value in extra)]
     if options.http_compression and len(body) >= options.compression_threshold:
         body, coding = _compressed(body, environ.get("HTTP_ACCEPT_ENCODING", ""))
         if coding is not None:
             headers.append(("Content-Encoding", coding))
         headers.append(("Vary", "Accept-Encoding"))
-    if answer.status != HTTPStatus.NO_CONTENT:
-        headers.append(("Content-Length", str(len(body))))
     agent = environ.get("HTTP_USER_AGENT", "")
     if ";MSIE" in agent or "Trident/" in agent:
         headers.append(("X-XSS-Protection", "0"))
+    method = environ["REQUEST_METHOD"]
+    runner = own_runner(environ, start_response)
+    if runner is not None and status != _NO_CONTENT and method != "HEAD":
+        try:
+            runner.respond(_STATUSES[status], headers, body)
+        except BaseException:
+            if on_failed is not None:
+                on_failed()
+            raise
+        return ()
     # pywsgi closes silently, and clients that pool connections then fail on the next request.
     if "close" in environ.get("HTTP_CONNECTION", "").lower() and ("Connection", "close") not in headers:
         headers.append(("Connection", "close"))
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
-    if environ["REQUEST_METHOD"] == "HEAD":
+    if status != _NO_CONTENT:
+        headers.append(("Content-Length", str(len(body))))
+    start_response(_STATUSES[status], headers)
+    if method == "HEAD":
         return []
-    return [body] if answer.on_failed is None else _Delivery(body, answer.on_failed)
+    return [body] if on_failed is None else _Delivery(body, on_failed)
 
 
 class _Delivery:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,23 +44,36 @@ def _authority(scheme: str, netloc: str) -> tuple[str, int | None]:
     return (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(scheme)
 
 
+def _names(origin: str, host: str) -> bool:
+    """Tell whether an origin names the host of a request."""
+    try:
+        parts = urlsplit(origin)
+        wanted = _authority(parts.scheme, parts.netloc)
+        return bool(wanted[0]) and wanted == _authority(parts.scheme, host)
+    except ValueError:
+        return False
+
+
+# A page's requests all have the same two, and comparing them costs as much as answering.
+_names_cached = lru_cache(1024)(_names)
+_MAX_CACHED_LENGTH = 256
+
+
 def is_same_origin(origin: str, environ: Environ, trusted_proxies: int) -> bool:
     """Compare an origin with the host that the request was sent to.
 
     The scheme isn't compared: behind a proxy that ends TLS it is unknown. ``X-Forwarded-Host`` counts only
     with trusted proxies.
     """
-    hosts = [environ.get("HTTP_HOST", "")]
+    host = environ.get("HTTP_HOST", "")
+    names = _names_cached if len(origin) + len(host) <= _MAX_CACHED_LENGTH else _names
+    if names(origin, host):
+        return True
     forwarded = environ.get("HTTP_X_FORWARDED_HOST", "")
     if trusted_proxies > 0 and forwarded:
         entries = [entry.strip() for entry in forwarded.split(",")]
-        hosts.append(entries[-min(trusted_proxies, len(entries))])
-    try:
-        parts = urlsplit(origin)
-        wanted = _authority(parts.scheme, parts.netloc)
-        return bool(wanted[0]) and any(wanted == _authority(parts.scheme, host) for host in hosts)
-    except ValueError:
-        return False
+        return _names(origin, entries[-min(trusted_proxies, len(entries))])
+    return False
 
 
 class Origins:
@@ -89,12 +103,12 @@ class Origins:
 
     def headers(self, environ: Environ) -> Headers:
         """Return the CORS headers for an answer to a request that is allowed."""
-        origin = environ.get("HTTP_ORIGIN")
-        if not self.configured:
+        if not (self._any or self._rule is not None):
             return []
         if self._any:
             # Never together with credentials: "*" means that no visitor's cookies are at stake.
             return [("Access-Control-Allow-Origin", "*")]
+        origin = environ.get("HTTP_ORIGIN")
         vary = [("Vary", "Origin")]
         if origin is None or not self.allows(environ):
             return vary

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gevent
+from gevent import getcurrent
 
 from socketio_sync.engine.host import HubThread, on_gevent, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
@@ -89,6 +90,7 @@ class EngineServer:
         self, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]
     ) -> None:
         self.options = options
+        self._prefix = options.path.rstrip("/") + "/"
         self.origins = Origins(options)
         self.closed = False
         self._accept = accept
@@ -156,12 +158,16 @@ class EngineServer:
 
     def matches(self, path: str) -> bool:
         """Tell whether a request path is the server's own: its path with a slash, or anything below."""
-        return path.startswith(self.options.path.rstrip("/") + "/")
+        return path.startswith(self._prefix)
 
     # -- for the layers beside and above -----------------------------------------------------------
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request whose path is known to be ours."""
+        runtime = self._runtime
+        if runtime is not None and getcurrent().parent is runtime.hub:
+            # Nearly every request: in a greenlet of the hub that serves us.
+            return self._requests.serve(environ, start_response)
         if on_gevent() and (self._runtime is None or self._runtime.is_current()):
             self.runtime_of(gevent.get_hub())
             return self._requests.serve(environ, start_response)
@@ -273,9 +279,11 @@ class EngineServer:
     def extra_headers(self, environ: Environ, *, initial: bool) -> Headers:
         """Return what every answer carries: CORS, and what the ``headers`` hooks add."""
         headers = self.origins.headers(environ)
-        for event in ("initial_headers", "headers") if initial else ("headers",):
-            for listener in self._listeners[event]:
+        if initial:
+            for listener in self._listeners["initial_headers"]:
                 listener(headers, environ)
+        for listener in self._listeners["headers"]:
+            listener(headers, environ)
         return headers
 
 

@@ -51,8 +51,8 @@ class Outbox:
     def hold(self) -> float:
         """Collect whatever comes until ``release``, which takes what this returns.
 
-        For a broadcast: of the recipients of a long one the last ones would be written to at once, and nothing
-        that follows would go out together with it. Its time isn't the application's.
+        For a broadcast: the last recipients of a long one would be written to at once, and nothing that
+        follows would go out together with it. Its time isn't the application's.
         """
         self._held = True
         return time()

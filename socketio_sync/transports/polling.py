@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gevent import getcurrent
 
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import CLOSE, NOOP, Message
+from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, NOOP, Message
 from socketio_sync.protocol.engineio.payload import (
     control,
     iter_payload,
@@ -50,6 +50,7 @@ class PollingTransport:
         "_closed",
         "_dirty",
         "_full",
+        "_half",
         "_held",
         "_items",
         "_lost",
@@ -92,6 +93,7 @@ class PollingTransport:
         self._closed = False
         self._dirty = False
         self._full = False
+        self._half = options.max_outbound_bytes // 2
         self._paused = False
         self._lost = False
         self._moved = False
@@ -313,9 +315,14 @@ class PollingTransport:
             body, revision=self._revision, binary=binary, max_packets=self.options.max_packets_per_payload
         )
         began = self._runtime.outbox.began = time()
-        for position, packet in enumerate(packets, 1):
-            self.handler.on_packet(packet.type, packet.data)
-            while self._must_wait():
+        on_message, on_packet = self.handler.on_message, self.handler.on_packet
+        for position, (type, data) in enumerate(packets, 1):
+            if type == MESSAGE:
+                on_message(data)
+            else:
+                on_packet(type, data)
+            # Too many answers that aren't polled must stop the asking.
+            while (self._paused or self.queued_bytes > self._half) and not (self._closed or self._moved):
                 self._wait()
             if position % SLICE_EVENTS == 0 and time() - began > SLICE_SECONDS:
                 self._runtime.after_poll(self._switch_posting)
@@ -324,12 +331,6 @@ class PollingTransport:
             if self._closed:
                 # What stands behind a close is ignored, malformed or not.
                 return
-
-    def _must_wait(self) -> bool:
-        """Tell whether the next packet may not be taken in yet: paused, or too many answers aren't polled."""
-        if self._closed or self._moved:
-            return False
-        return self._paused or self.queued_bytes > self.options.max_outbound_bytes // 2
 
     def _wait(self) -> None:
         # Only here may others switch to us: elsewhere the greenlet waits for something else.

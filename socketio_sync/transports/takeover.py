@@ -113,13 +113,24 @@ def _rfile(environ: Environ) -> Any:
     return body.rfile if isinstance(body, Input) else body
 
 
+def own_runner(environ: Environ, start_response: Any) -> Any:
+    """Return the handler of our own runner, if nobody stands between it and the application, else None.
+
+    Its ``respond(status, headers, body)`` then does at once what the steps of WSGI come to.
+    """
+    runner = environ.get(RUNNER_KEY)
+    return runner if runner is not None and getattr(start_response, "__self__", None) is runner else None
+
+
 def disable_nagle(environ: Environ) -> None:
     """Set TCP_NODELAY on a connection that stays the host's.
 
     pywsgi doesn't, and sends head and body of an answer in two segments: the second would wait 40 ms for the
     acknowledgement of the first.
     """
-    sock = None if RUNNER_KEY in environ else host_socket(environ)
+    if RUNNER_KEY in environ:
+        return
+    sock = host_socket(environ)
     # Unix sockets have no Nagle algorithm to switch off.
     if sock is not None and sock.family in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
         with contextlib.suppress(OSError):
@@ -191,13 +202,19 @@ def _end_websocket(upgraded: Any) -> None:
 class PeerWatch:
     """Notices that the peer of a held request has gone, without taking a byte from the connection."""
 
-    __slots__ = ("_gone", "_sock", "_watcher")
+    __slots__ = ("_connection", "_gone", "_sock", "_watcher")
 
     def __init__(self, environ: Environ, loop: Any, gone: Callable[[], None]) -> None:
         """Call ``gone`` once, on the hub, when the peer closes; on hosts without a socket, never."""
+        self._watcher: Any = None
+        runner = environ.get(RUNNER_KEY)
+        # Our own runner watches its plain connections all the time.
+        if runner is not None and runner.connection.watch_peer(gone):
+            self._connection = runner.connection
+            return
+        self._connection = None
         self._gone = gone
         self._sock = host_socket(environ)
-        self._watcher = None
         if self._sock is not None:
             self._watcher = loop.io(self._sock.fileno(), 1)
             self._watcher.start(self._readable)
@@ -216,7 +233,9 @@ class PeerWatch:
 
     def stop(self) -> None:
         """Stop watching; idempotent."""
-        if self._watcher is not None:
+        if self._connection is not None:
+            self._connection.unwatch_peer()
+        elif self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None

@@ -153,6 +153,70 @@ def test_cookies_have_node_s_defaults(cookie: Any, header: str) -> None:
     assert cookie_header(cookie, "abc") == ("Set-Cookie", header)
 
 
+class Runner:
+    """The handler of a runner, as far as an answer knows it; ``fault`` is what sending raises."""
+
+    def __init__(self, fault: BaseException | None = None) -> None:
+        self.sent: list[tuple[str, Any, bytes]] = []
+        self.fault = fault
+
+    def start_response(self, status: str, headers: list[tuple[str, str]]) -> None:
+        self.sent.append((status, headers, b""))
+
+    def respond(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append((status, headers, body))
+
+
+def through(runner: Runner, answer: Answer, start_response: Any = None, method: str = "GET") -> list[bytes]:
+    """Write an answer to a request that came through a runner."""
+    environ = {"REQUEST_METHOD": method, "socketio_sync.handler": runner}
+    extra: Any = [["X-Hook", "1"]]
+    return list(
+        write_answer(answer, environ, start_response or runner.start_response, EngineOptions(), extra)
+    )
+
+
+def test_our_own_runner_gets_the_whole_answer_at_once() -> None:
+    runner, failures = Runner(), list[str]()
+    assert through(runner, text_answer(b"6", on_failed=lambda: failures.append("lost"))) == []
+    [(status, headers, body)] = runner.sent
+    assert (status, body) == ("200 OK", b"6")
+    assert ("X-Hook", "1") in headers
+    assert "Content-Length" not in dict(headers)
+    assert failures == []
+
+
+@pytest.mark.parametrize("fault", [ConnectionResetError(), ValueError(), SystemExit()])
+def test_an_answer_that_our_own_runner_cannot_send_is_reported(fault: BaseException) -> None:
+    failures: list[str] = []
+    with pytest.raises(type(fault)):
+        through(Runner(fault), text_answer(b"6", on_failed=lambda: failures.append("lost")))
+    assert failures == ["lost"]
+    with pytest.raises(type(fault)):
+        through(Runner(fault), accepted_answer())
+
+
+def test_a_middleware_before_our_own_runner_sees_every_step() -> None:
+    runner, seen = Runner(), list[str]()
+
+    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+        seen.append(status)
+        assert ("Content-Length", "1") in headers
+
+    assert through(runner, text_answer(b"6"), start_response) == [b"6"]
+    assert seen == ["200 OK"]
+    assert runner.sent == []
+
+
+@pytest.mark.parametrize(("answer", "method"), [(empty_answer(204), "OPTIONS"), (accepted_answer(), "HEAD")])
+def test_answers_without_a_body_take_the_ordinary_way(answer: Answer, method: str) -> None:
+    runner = Runner(AssertionError())
+    assert b"".join(through(runner, answer, method=method)) == b""
+    assert len(runner.sent) == 1
+
+
 def test_a_body_that_was_written_is_no_failure() -> None:
     failures: list[str] = []
     written = Written(text_answer(b"6", on_failed=lambda: failures.append("lost")))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from socketio_sync.engine.origins import Origins, is_legal, is_same_origin
+from socketio_sync.engine.origins import Origins, _names_cached, is_legal, is_same_origin
 from socketio_sync.options import EngineOptions
 
 
@@ -43,6 +43,22 @@ def rule(allowed: Any, **options: Any) -> Origins:
 )
 def test_same_origin_compares_host_and_port(origin: str, host: str, same: bool) -> None:
     assert is_same_origin(origin, environ(origin, host), 0) is same
+
+
+@pytest.mark.parametrize("length", [1, 100, 1000, 30_000])
+def test_names_of_any_length_are_compared_alike(length: int) -> None:
+    host = "a" * length + ".example.com"
+    for _ in range(2):
+        assert is_same_origin(f"https://{host}", environ(None, host), 0)
+        assert not is_same_origin(f"https://{host}", environ(None, f"b{host}"), 0)
+
+
+def test_strangers_fill_the_memory_of_comparisons_only_so_far() -> None:
+    for number in range(3000):
+        is_same_origin(f"https://{number}.example.com", environ(None), 0)
+        is_same_origin(f"https://{number}.{'x' * 300}", environ(None), 0)
+    kept = _names_cached.cache_info()
+    assert kept.currsize == kept.maxsize == 1024
 
 
 def test_a_forwarded_host_counts_only_with_trusted_proxies() -> None:

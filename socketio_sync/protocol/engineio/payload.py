@@ -89,18 +89,19 @@ def iter_payload(body: bytes, *, revision: int, binary: bool, max_packets: int) 
         max_packets: Most packets in one body. A body of a million bytes could hold half a million.
 
     Raises:
-        PacketError: On reaching a malformed packet. With an empty body or more than
+        PacketError: On reaching a malformed packet, or before; with an empty body or more than
             ``max_packets`` before anything is yielded.
     """
     if not body:
         raise PacketError("expected a payload, got an empty body")
     if revision < 4:
-        packets = _iter_v3_binary(body, max_packets) if binary else _iter_v3_text(body, max_packets)
-    elif binary:
+        return _iter_v3_binary(body, max_packets) if binary else _iter_v3_text(body, max_packets)
+    if binary:
         raise PacketError("expected a text payload, got a binary one")
-    else:
-        packets = _iter_v4(body, max_packets)
-    yield from packets
+    if _SEPARATOR in body:
+        return _iter_v4(body, max_packets)
+    # Most bodies are one packet.
+    return iter((decode_text(_decode_utf8(body), 4),))
 
 
 def jsonp_response(index: str, payload: bytes) -> bytes:

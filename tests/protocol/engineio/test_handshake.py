@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from socketio_sync.exceptions import HandshakeRefused
@@ -20,6 +21,7 @@ from socketio_sync.protocol.engineio.handshake import (
     open_data,
     parse_query,
     parse_request,
+    read_request,
 )
 
 BOTH = ("polling", "websocket")
@@ -27,6 +29,14 @@ BOTH = ("polling", "websocket")
 
 def request(query: str) -> Request:
     return parse_request(parse_query(query), transports=BOTH)
+
+
+def outcome(read: Any, *arguments: Any, **more: Any) -> Any:
+    """Return what ``read`` returns, or the code and context of its refusal."""
+    try:
+        return read(*arguments, **more)
+    except Refusal as refusal:
+        return refusal.code, refusal.context
 
 
 def session(query: str, **changes: Any) -> None:
@@ -235,3 +245,36 @@ def test_any_query_is_a_request_or_a_refusal(text: str) -> None:
         with suppress(Refusal):
             parsed = parse_request({**query, "transport": transport}, transports=BOTH)
             assert parsed.jsonp is None or (parsed.jsonp.isascii() and parsed.jsonp.isdigit())
+
+
+PAIRS = st.sampled_from(
+    [
+        *["EIO=4", "EIO=3", "EIO=", "EIO=5", "EIO=\u0664", "eio=4", "EIO"],
+        *["transport=polling", "transport=websocket", "transport=", "transport=pollin%67"],
+        *["sid=abc_-9", "sid=", "sid", "sid=a%20b", "sid=a+b", "sid=a.b", "sid=a=b", "sid=\xe9"],
+        *["t=PaQ3x.1", "t=", "t=a~b", "t=%41", "b64=1", "j=0", "j=x", "", "x=y"],
+    ]
+)
+
+
+@given(st.lists(PAIRS, max_size=6), st.sampled_from([BOTH, ("websocket",), ("polling",)]))
+@example(["EIO=4", "transport=polling", "t=PaQ3x.1", "sid=abc_-9"], BOTH)
+@example(["EIO=3", "transport=polling", "sid=abc_-9", "t=PaQ3x.1"], BOTH)
+@example(["EIO=4", "transport=polling", "sid=abc_-9"], ("websocket",))
+@example(["EIO=4", "transport=polling", "sid=abc_-9", "j=0"], BOTH)
+@example(["EIO=4", "transport=polling", "sid=abc_-9", "sid="], BOTH)
+def test_the_short_way_reads_what_the_long_one_does(pairs: list[str], transports: tuple[str, ...]) -> None:
+    query = "&".join(pairs)
+    short = outcome(read_request, query, transports)
+    assert short == outcome(parse_request, parse_query(query), transports=transports)
+    assert type(short) in (Request, tuple)
+
+
+@given(st.text(alphabet="a=&%+;2", max_size=12))
+def test_queries_are_read_alike_whether_or_not_they_hold_escapes(query: str) -> None:
+    expected: dict[str, str] = {}
+    for pair in query.split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            expected[unquote(name.replace("+", " "))] = unquote(value.replace("+", " "))
+    assert parse_query(query) == expected
