@@ -13,14 +13,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help venv format check test coverage interop demo build clean
 
 help:
-	@echo "make demo      a chat in the browser"
-	@echo "make test      check, then every test"
-	@echo "make check     formatting, lint, types"
-	@echo "make format    put the formatting right"
-	@echo "make interop   official JavaScript clients against every host"
-	@echo "make coverage  tests with branch coverage"
-	@echo "make build     sdist and wheel into dist/"
-	@echo "make clean     remove everything that make made"
+	@echo "make demo         a chat in the browser"
+	@echo "make test         check, then every test"
+	@echo "make check        formatting, lint, types"
+	@echo "make format       put the formatting right"
+	@echo "make interop      official JavaScript clients against every host"
+	@echo "make coverage     tests with branch coverage"
+	@echo "make bench        all servers side by side, about half an hour; ARGS='--only ours,node' and more"
+	@echo "make bench-quick  this one and Node only, the figures of the targets, about five minutes"
+	@echo "make bench-scale  100 to 15,000 connections, about a quarter of an hour"
+	@echo "make budget       calls and memory of the hot path beside their budget; UPDATE=1 writes the budget"
+	@echo "make micro        pyperf benchmarks of each layer; OUT=file keeps the results there"
+	@echo "make build        sdist and wheel into dist/"
+	@echo "make clean        remove everything that make made"
 
 venv: $(STAMP)
 
@@ -51,6 +56,25 @@ interop: venv
 
 demo: venv
 	$(PYTHON) examples/chat/app.py
+
+.PHONY: bench bench-quick bench-scale
+
+bench: venv
+	$(PYTHON) -m benchmarks.load --results benchmarks $(ARGS)
+
+bench-quick: venv
+	$(PYTHON) -m benchmarks.load --only ours,node --scenarios quick $(ARGS)
+
+bench-scale: venv
+	$(PYTHON) -m benchmarks.load.scale --results benchmarks $(ARGS)
+
+.PHONY: budget micro
+
+budget: venv
+	$(PYTHON) -m benchmarks.budget $(if $(filter 1,$(UPDATE)),--update)
+
+micro: venv
+	$(PYTHON) -m benchmarks.micro $(if $(OUT),--output $(OUT))
 
 build: venv
 	rm -rf dist
