@@ -127,7 +127,9 @@ class WebSocketTransport:
     def send(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together; returns at once."""
         if len(messages) == 1:
-            self._writer.write(messages[0].rendered(self._encoder))
+            # Nearly always it was rendered for the recipient before: not worth a call.
+            frame = messages[0].renderings.get(self._encoder)
+            self._writer.write(frame or messages[0].rendered(self._encoder))
         else:
             self._writer.write_all([message.rendered(self._encoder) for message in messages])
 

@@ -77,7 +77,7 @@ class Message:
     Attributes:
         data: UTF-8 text, or raw binary.
         binary: Which of the two ``data`` is.
-        renderings: The wire forms made so far, by encoder; None before the first.
+        renderings: The wire forms made so far, by encoder.
     """
 
     __slots__ = ("binary", "data", "renderings")
@@ -86,7 +86,7 @@ class Message:
         """Wrap ``data``, which must not change afterwards."""
         self.data = data
         self.binary = binary
-        self.renderings: dict[Callable[[bytes, bool], bytes], bytes] | None = None
+        self.renderings: dict[Callable[[bytes, bool], bytes], bytes] = {}
 
     def rendered(self, encoder: Callable[[bytes, bool], bytes]) -> bytes:
         """Return what ``encoder`` makes of the message, made once for all recipients.
@@ -97,8 +97,6 @@ class Message:
             encoder: Called with ``data`` and ``binary``. It is the key, so it has to be the same
                 object each time: a function, never a lambda or a bound method made on the spot.
         """
-        if self.renderings is None:
-            self.renderings = {}
         rendering = self.renderings.get(encoder)
         if rendering is None:
             rendering = self.renderings[encoder] = encoder(self.data, self.binary)
