@@ -128,7 +128,8 @@ def disable_nagle(environ: Environ) -> None:
     pywsgi doesn't, and sends head and body of an answer in two segments: the second would wait 40 ms for the
     acknowledgement of the first.
     """
-    if RUNNER_KEY in environ:
+    # Our own runner has set it; gunicorn sets it on what it listens on, and each connection inherits it.
+    if RUNNER_KEY in environ or "gunicorn.socket" in environ:
         return
     sock = host_socket(environ)
     # Unix sockets have no Nagle algorithm to switch off.

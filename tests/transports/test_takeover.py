@@ -18,6 +18,8 @@ from gevent import pywsgi, socket
 from gevent.event import Event
 from gevent.ssl import SSLContext
 from geventwebsocket.handler import WebSocketHandler
+from gunicorn.config import Config
+from gunicorn.sock import TCPSocket
 
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.packet import MESSAGE, Message
@@ -352,6 +354,12 @@ def test_over_tls_the_end_of_the_connection_is_noticed(serve: Serve) -> None:
     ws.close()
     eventually(lambda: host.app.handler.closes)
     assert host.app.handler.reasons == ["transport close"]
+
+
+def test_the_connections_of_gunicorn_need_no_word_about_nagle() -> None:
+    listener = TCPSocket(("127.0.0.1", 0), Config(), None).sock
+    with listener, Connection(listener.getsockname()[1]).sock, listener.accept()[0] as accepted:
+        assert accepted.getsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY)
 
 
 # -- PeerWatch ------------------------------------------------------------------------------------------
