@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from benchmarks.load.scenarios import Scenario
 from benchmarks.load.stats import QUIET, noise
 
 
-def names(text: str, known: dict[str, Any]) -> list[str]:
+def names(text: str, known: Collection[str]) -> list[str]:
     """Return the names in a comma-separated list.
 
     Raises:

@@ -24,7 +24,10 @@ PING_INTERVAL = 5
 HELD_SECONDS = 65
 
 
-def scenarios(sizes: Sequence[int]) -> list[Scenario]:
+KINDS = ("idle", "echo", "single", "broadcast", "held")
+
+
+def scenarios(sizes: Sequence[int], kinds: Sequence[str] = KINDS) -> list[Scenario]:
     """Return what is measured at each number of connections, and at the greatest for a minute."""
     listed = []
     for n in sizes:
@@ -43,6 +46,12 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
                 figure=PER_CPU,
             ),
             Scenario(
+                name=f"single-{n}",
+                title=f"broadcast to {n:,}, 1 in flight",
+                arguments=f"broadcast -n {n} -s 32 -w 1 -d {{seconds}} --warm 1",
+                figure=DELIVERIES_PER_CPU,
+            ),
+            Scenario(
                 name=f"broadcast-{n}",
                 title=f"broadcast to {n:,}, 4 in flight",
                 arguments=f"broadcast -n {n} -s 32 -w 4 -d {{seconds}} --warm 1",
@@ -58,7 +67,7 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
             figure=P99_FANOUT,
         )
     )
-    return listed
+    return [scenario for scenario in listed if scenario.name.partition("-")[0] in kinds]
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -67,6 +76,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     results.add_arguments(parser, only=DEFAULT, rounds=1, folder=CACHE / "scale")
     parser.add_argument(
         "--sizes", type=lambda text: [int(each) for each in text.split(",")], default=SIZES, metavar="N,N"
+    )
+    parser.add_argument(
+        "--kinds", type=lambda text: results.names(text, KINDS), default=KINDS, metavar=",".join(KINDS)
     )
     return parser.parse_args(words)
 
@@ -84,7 +96,9 @@ def main(words: list[str] | None = None) -> int:
         if len(sizes) < len(options.sizes):
             print(f"the limit of descriptors allows {most} connections: larger numbers are left out")
         try:
-            found = results.measure(options, [CONTESTANTS[name] for name in options.only], scenarios(sizes))
+            found = results.measure(
+                options, [CONTESTANTS[name] for name in options.only], scenarios(sizes, options.kinds)
+            )
         except Missing as error:
             print(f"{error}\nleave it out with --only", file=sys.stderr)
             return 2

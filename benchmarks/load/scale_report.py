@@ -17,8 +17,8 @@ FIGURES = (
     ("echo", "per_s", "Echo on 100 of the connections", "messages per second"),
     ("echo", "p50_us", "Median latency of these echoes", "µs"),
     ("echo", "p99_us", "p99 latency of these echoes", "µs"),
-    ("broadcast", "per_cpu_s", "Broadcast to all connections", "deliveries per server CPU second"),
-    ("broadcast", "cpu_us", "Broadcast, cost of a recipient", "server CPU, µs"),
+    ("broadcast", "per_cpu_s", "Broadcast to all, four in flight", "deliveries per server CPU second"),
+    ("single", "cpu_us", "Broadcast to all, one at a time: each recipient", "server CPU, µs"),
     ("idle", "heartbeat_us", "Heartbeat of an idle connection", "server CPU, µs"),
     ("idle", "rss_kib", "Resident memory of an idle connection", "KiB"),
 )
@@ -27,16 +27,22 @@ INTRODUCTION = """\
 Written by `make bench-scale`, over WebSocket: server and load generator on a core each, the contestants
 in turn at each number of connections. Rounds: {rounds}; with more than one, figures are medians, with
 the least and the greatest in parentheses. Echoes: 100 connections send, each when it has its answer; the
-others are idle. Broadcasts: to all, four in flight. Heartbeats: the server's CPU while all are idle,
-divided by the pings, at one every 5 s instead of the default 25 s. Memory: what the server has grown by
-since it started, by connection; with few of them that says more about garbage than about connections,
-and may be negative, which the plot leaves out. Everything that comes back is checked."""
+others are idle. Broadcasts: to all connections, by one of them. Heartbeats: the server's CPU while all
+are idle, divided by the pings, at one every 5 s instead of the default 25 s. Memory: what the server has
+grown by since it started, by connection; with few of them that says more about garbage than about
+connections, and may be negative, which the plot leaves out. Everything that comes back is checked."""
 
 
 def sizes(table: Table) -> list[int]:
     """Return the numbers of connections, rising."""
     found = {int(name.partition("-")[2]) for name in table.scenarios if not name.startswith("held-")}
     return sorted(found)
+
+
+def measured(table: Table) -> list[tuple[str, str, str, str]]:
+    """Return those of the figures that were measured."""
+    kinds = {name.partition("-")[0] for name in table.scenarios}
+    return [figure for figure in FIGURES if figure[0] in kinds]
 
 
 def figure_table(table: Table, scenario: str, key: str) -> list[list[str]]:
@@ -75,7 +81,7 @@ def text(table: Table) -> str:
     """Return the report for a terminal."""
     parts = [
         f"{title}, {unit}\n{report.aligned(figure_table(table, scenario, key))}"
-        for scenario, key, title, unit in FIGURES
+        for scenario, key, title, unit in measured(table)
     ]
     rows = held(table)
     parts += [report.aligned(rows)] if rows else []
@@ -93,7 +99,7 @@ def page(results: Mapping[str, Any], table: Table) -> str:
         report.disturbed(table),
         "![plots](scale.svg)",
     ]
-    for scenario, key, title, unit in FIGURES:
+    for scenario, key, title, unit in measured(table):
         parts += [f"## {title}: {unit}", report.markdown(figure_table(table, scenario, key))]
     rows = held(table)
     if rows:
@@ -121,11 +127,11 @@ def chart(table: Table) -> str:
     steps: Sequence[float] = sizes(table)
     width = (WIDTH - GAP * (COLUMNS - 1)) / COLUMNS
     top = 28.0
-    parts = svg.legend(0, 14, _lines(table, "echo", "per_cpu_s"))
-    for index, (scenario, key, title, unit) in enumerate(FIGURES):
+    panels = [(figure, _lines(table, figure[0], figure[1])) for figure in measured(table)]
+    parts = svg.legend(0, 14, panels[0][1]) if panels else []
+    for index, ((_, _, title, unit), items) in enumerate(panels):
         row, column = divmod(index, COLUMNS)
         box = (column * (width + GAP), top + row * HEIGHT, width, HEIGHT)
-        items = _lines(table, scenario, key)
         parts += svg.lines(box, title=title, unit=f"{unit}, by connections", items=items, steps=steps)
-    rows = -(-len(FIGURES) // COLUMNS)
+    rows = -(-len(panels) // COLUMNS)
     return svg.document(WIDTH, top + rows * HEIGHT, parts, description="Figures by number of connections")

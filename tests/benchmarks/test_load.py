@@ -185,9 +185,13 @@ def test_the_figures_of_messages() -> None:
 def test_scaling_measures_each_number_of_connections_and_holds_the_greatest() -> None:
     names = [scenario.name for scenario in scale.scenarios([100, 300])]
     assert names == [
-        *("idle-100", "echo-100", "broadcast-100"),
-        *("idle-300", "echo-300", "broadcast-300"),
+        *("idle-100", "echo-100", "single-100", "broadcast-100"),
+        *("idle-300", "echo-300", "single-300", "broadcast-300"),
         "held-300",
+    ]
+    assert [scenario.name for scenario in scale.scenarios([100], ["echo", "held"])] == [
+        "echo-100",
+        "held-100",
     ]
 
 
