@@ -36,7 +36,7 @@ class Contestant:
         command: Words with ``{port}``, ``{servers}`` (the folder of the server files) and the programs of
             its installation: ``{python}``, ``{node}``, ``{bun}`` or ``{program}``.
         has_workers: Whether its children do the work; they are measured then instead of it.
-        lacks: Scenarios that it can't run.
+        lacks: The kinds of scenarios that it can't run.
         is_bound: Whether it only shows what the machine could do: no Socket.IO server that one could use.
     """
 
@@ -74,7 +74,9 @@ _GUNICORN = (
 )
 
 # What the bounds leave out: they have WebSocket only, and no handlers.
-_BOUND_LACKS = frozenset({"polling", "upgrade", "alone", "slow", "rooms", "echo-real", "connect-real"})
+_BOUND_LACKS = frozenset(
+    {"polling", "upgrade", "alone", "slow", "rooms", "echo-real", "connect-real", "idle", "held"}
+)
 
 CONTESTANTS = {
     contestant.name: contestant

@@ -156,7 +156,7 @@ def turns(
     """
     for round_number in range(rounds):
         for position, scenario in enumerate(scenarios):
-            able = [each for each in contestants if scenario.name not in each.lacks]
+            able = [each for each in contestants if scenario.kind not in each.lacks]
             first = (round_number + position) % len(able) if able else 0
             for contestant in able[first:] + able[:first]:
                 yield round_number + 1, scenario, contestant

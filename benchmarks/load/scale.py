@@ -16,7 +16,8 @@ from benchmarks.load.scenarios import CPU_PER_HEARTBEAT, DELIVERIES_PER_CPU, P99
 from benchmarks.load.stats import Table
 
 SIZES = (100, 300, 1_000, 3_000, 10_000, 15_000)
-DEFAULT = ("ours", "node", "python-socketio")
+# The bound shows what part of a growth is the kernel's.
+DEFAULT = ("ours", "node", "python-socketio", "c-bound")
 # So many descriptors of a server aren't connections.
 SPARE = 500
 # Shorter than the default, so that a short hold has several heartbeats of each connection.
@@ -67,7 +68,7 @@ def scenarios(sizes: Sequence[int], kinds: Sequence[str] = KINDS) -> list[Scenar
             figure=P99_FANOUT,
         )
     )
-    return [scenario for scenario in listed if scenario.name.partition("-")[0] in kinds]
+    return [scenario for scenario in listed if scenario.kind in kinds]
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -51,6 +51,12 @@ class Scenario:
     real: bool = False
     ping_interval: int | None = None
 
+    @property
+    def kind(self) -> str:
+        """Its name without the number of connections, where the name ends in one."""
+        kind, _, number = self.name.rpartition("-")
+        return kind if number.isdecimal() else self.name
+
     def environment(self) -> dict[str, str]:
         """Return what tells the server how to behave."""
         environment = {"BENCH_REAL": "1"} if self.real else {}

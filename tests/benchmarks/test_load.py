@@ -126,8 +126,12 @@ def test_everyone_takes_part_in_each_scenario_of_each_round_and_comes_first_in_t
 
 def test_who_lacks_a_scenario_is_left_out_of_it() -> None:
     contestants = [CONTESTANTS["c-bound"], CONTESTANTS["ours"]]
-    turns = run.turns(contestants, [SCENARIOS["polling"]], rounds=2)
-    assert [contestant.name for _, _, contestant in turns] == ["ours", "ours"]
+    (idle,) = scale.scenarios([100], ["idle"])
+    for scenario in (SCENARIOS["polling"], SCENARIOS["echo-real"], idle):
+        turns = run.turns(contestants, [scenario], rounds=2)
+        assert [contestant.name for _, _, contestant in turns] == ["ours", "ours"]
+    for scenario in (SCENARIOS["echo1"], *scale.scenarios([100], ["echo"])):
+        assert len(list(run.turns(contestants, [scenario], rounds=2))) == 4
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
