@@ -262,9 +262,11 @@ class EngineServer:
     def _on_closed(self, session: EngineSocket) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
-        if session.reason in _GONE or not isinstance(session.transport, PollingTransport):
+        transport = session.transport
+        if not isinstance(transport, PollingTransport) or (session.reason in _GONE and not transport.left):
             return
-        if session.transport.undelivered:
+        # A poll may have been sent before the client's own close, and come after it.
+        if transport.undelivered:
             self._lingering[session.id] = session
             self.runtime.timers.after(LINGER, lambda: self.forget(session))
 

@@ -43,6 +43,7 @@ class PollingTransport:
     Attributes:
         jsonp: The number of the callback, for a client that polls by script tags; None for all others.
         posting: Whether a POST is being received.
+        left: Whether the client has said that it leaves.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class PollingTransport:
         "_runtime",
         "handler",
         "jsonp",
+        "left",
         "options",
         "posting",
         "queued_bytes",
@@ -98,6 +100,7 @@ class PollingTransport:
         self._lost = False
         self._moved = False
         self.posting = False
+        self.left = False
         self.queued_bytes = 0
 
     @property
@@ -217,7 +220,7 @@ class PollingTransport:
     def left_by_client(self) -> None:
         """End polling because the client said so: a held GET is answered, and nothing follows."""
         self._items = [(NOOP, "")]
-        self._closed = True
+        self._closed = self.left = True
         self._release()
         self.resume()
 

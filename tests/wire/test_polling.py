@@ -242,6 +242,15 @@ def test_2_1_post_after_close_is_code_1(serve: Servers) -> None:
     assert running.events() == []
 
 
+def test_2_1_poll_that_the_clients_close_has_overtaken_is_answered_once(serve: Servers) -> None:
+    running = serve()
+    poller = running.join_poller("a", "b")
+    poller.say("1")
+    poller.hold()
+    assert poller.held() == ["6"]
+    assert poller.is_forgotten()
+
+
 @pytest.mark.parametrize("behind", [b'42["a"]', b"9", b"", b"\xff"])
 def test_2_1_packets_behind_a_close_are_ignored(serve: Servers, behind: bytes) -> None:
     running = serve()
