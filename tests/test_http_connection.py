@@ -12,7 +12,7 @@ import pytest
 from gevent import socket
 
 from socketio_sync.http_connection import STALL_SECONDS, Connection, DeadlinePassed, Sweep
-from tests.support.server import eventually
+from tests.support.server import eventually, let_poll
 
 
 @pytest.fixture
@@ -168,11 +168,11 @@ def watching(pair: tuple[Any, Any]) -> tuple[Connection, list[str]]:
 
 def test_a_peer_that_goes_is_noticed_once(pair: tuple[Any, Any]) -> None:
     connection, told = watching(pair)
-    gevent.sleep(0.01)
+    let_poll()
     assert told == []
     pair[1].close()
     eventually(lambda: told)
-    gevent.sleep(0.01)
+    let_poll()
     assert told == ["gone"]
     assert connection.receive(monotonic() + 1) == b""
     connection.leave()
@@ -190,7 +190,7 @@ def test_a_peer_that_is_cut_off_is_noticed(pair: tuple[Any, Any]) -> None:
 def test_what_a_peer_sends_meanwhile_is_left_for_later(pair: tuple[Any, Any]) -> None:
     connection, told = watching(pair)
     pair[1].sendall(b"the next request")
-    gevent.sleep(0.01)
+    let_poll()
     assert told == []
     assert connection.receive(monotonic() + 1) == b"the next request"
     connection.leave()
@@ -201,7 +201,7 @@ def test_nobody_hears_of_a_peer_that_isnt_watched_any_more(pair: tuple[Any, Any]
     connection.unwatch_peer()
     connection.unwatch_peer()
     pair[1].close()
-    gevent.sleep(0.01)
+    let_poll()
     assert told == []
     connection.leave()
 
@@ -216,7 +216,7 @@ def test_bytes_that_nobody_receives_keep_the_loop_idle(pair: tuple[Any, Any]) ->
         return first + connection.receive(monotonic() + 5)
 
     serving_greenlet = serving(set(), pair[0], work)
-    gevent.sleep(0.01)
+    let_poll()
     pair[1].sendall(b"first")
     assert serving_greenlet.get(timeout=5) == b"firstsecond"
 
@@ -224,7 +224,7 @@ def test_bytes_that_nobody_receives_keep_the_loop_idle(pair: tuple[Any, Any]) ->
 def test_whoever_asks_receives(pair: tuple[Any, Any]) -> None:
     connection = Connection(pair[0])
     asking = gevent.spawn(connection.receive, monotonic() + 5)
-    gevent.sleep(0.01)
+    let_poll()
     pair[1].sendall(b"answer")
     assert asking.get(timeout=5) == b"answer"
     connection.leave()
@@ -232,11 +232,11 @@ def test_whoever_asks_receives(pair: tuple[Any, Any]) -> None:
 
 def test_a_waiting_greenlet_is_woken_by_nothing_but_its_bytes(pair: tuple[Any, Any]) -> None:
     waiting = serving(set(), pair[0], lambda connection: connection.receive(monotonic() + 5))
-    gevent.sleep(0.01)
+    let_poll()
     # As a callback that comes late does.
     for _ in range(3):
         gevent.get_hub().loop.run_callback(waiting.switch)
-        gevent.sleep(0.01)
+        let_poll()
     assert not waiting.ready()
     pair[1].sendall(b"bytes")
     assert waiting.get(timeout=5) == b"bytes"
@@ -247,7 +247,7 @@ def test_a_connection_that_was_left_watches_nothing(pair: tuple[Any, Any]) -> No
     connection.leave()
     connection.leave()
     pair[1].close()
-    gevent.sleep(0.01)
+    let_poll()
     assert told == []
 
 

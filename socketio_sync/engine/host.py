@@ -30,8 +30,6 @@ def on_gevent() -> bool:
     if hub is None:
         return False
     ancestor = getcurrent().parent
-    if ancestor is hub:
-        return True
     while ancestor is not None and not isinstance(ancestor, Hub):
         ancestor = ancestor.parent
     return ancestor is hub

@@ -103,7 +103,7 @@ class Origins:
 
     def headers(self, environ: Environ) -> Headers:
         """Return the CORS headers for an answer to a request that is allowed."""
-        if not (self._any or self._rule is not None):
+        if not self.configured:
             return []
         if self._any:
             # Never together with credentials: "*" means that no visitor's cookies are at stake.

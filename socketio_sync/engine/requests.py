@@ -28,7 +28,6 @@ from socketio_sync.engine.upgrades import Upgrades, unavailable
 from socketio_sync.exceptions import HandshakeRefused, PacketError, PayloadTooLarge
 from socketio_sync.logs import shown
 from socketio_sync.protocol.engineio.handshake import (
-    UNKNOWN_SID,
     Refusal,
     Request,
     check_handshake,
@@ -69,7 +68,7 @@ class Requests:
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request on a host with greenlets, in the greenlet of the request."""
-        if "HTTP_UPGRADE" in environ and is_upgrade(environ):
+        if is_upgrade(environ):
             # However long this turn of the loop has been: the 101 and the first packet go out together.
             self._engine.runtime.outbox.began = time()
             try:
@@ -186,20 +185,22 @@ class Requests:
 
     def _session(self, environ: Environ, request: Request) -> EngineSocket:
         session = self._engine.find(request.sid)
-        if session is not None:
-            kind, revision = session.transport.name, session.protocol
-            if kind == "polling" == request.transport and revision == request.revision:
-                return session
-            check_session(request, exists=True, transport=kind, revision=revision, upgrading=False)
-            return session
-        if environ.get("wsgi.multiprocess"):
+        if session is None and environ.get("wsgi.multiprocess"):
             problems.warning(
                 "SIO101",
                 "SIO101 session %s isn't known in this process, and the host runs several: requests of one "
                 "session must reach the same process; run one worker, or make the load balancer sticky",
                 shown(request.sid),
             )
-        raise Refusal(UNKNOWN_SID, context={"sid": request.sid})
+        check_session(
+            request,
+            exists=session is not None,
+            transport=session.transport.name if session is not None else "",
+            revision=session.protocol if session is not None else 0,
+            upgrading=False,
+        )
+        assert session is not None
+        return session
 
     def _report(self, environ: Environ, refusal: HandshakeRefused) -> None:
         context = refusal.context if isinstance(refusal, Refusal) else {"message": refusal.message}

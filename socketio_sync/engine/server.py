@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gevent
-from gevent import getcurrent
 
 from socketio_sync.engine.host import HubThread, on_gevent, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
@@ -164,10 +163,6 @@ class EngineServer:
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request whose path is known to be ours."""
-        runtime = self._runtime
-        if runtime is not None and getcurrent().parent is runtime.hub:
-            # Nearly every request: in a greenlet of the hub that serves us.
-            return self._requests.serve(environ, start_response)
         if on_gevent() and (self._runtime is None or self._runtime.is_current()):
             self.runtime_of(gevent.get_hub())
             return self._requests.serve(environ, start_response)

@@ -24,8 +24,11 @@ from socketio_sync.protocol.engineio.payload import (
 from socketio_sync.transports.base import TransportHandler
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.takeover import PeerWatch
-from socketio_sync.transports.websocket import SLICE_EVENTS, SLICE_SECONDS
+from socketio_sync.transports.websocket import SLICE_SECONDS
 from socketio_sync.types import Environ
+
+# Packets of a payload that are handled before the clock is looked at.
+SLICE_EVENTS = 64
 
 
 class Payload(NamedTuple):

@@ -27,8 +27,7 @@ from socketio_sync.transports.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-# Packets of a payload handled before the clock is looked at, and how long one connection may keep the loop.
-SLICE_EVENTS = 64
+# How long one connection may keep the loop.
 SLICE_SECONDS = 0.005
 
 

@@ -20,10 +20,15 @@ from benchmarks.load.contestants import CONTESTANTS
 from benchmarks.load.peers import SERVERS
 from benchmarks.load.scenarios import SCENARIOS, TARGETS, figures_of
 from benchmarks.load.stats import Spread, Table
+from tests.support.tools import lacking
 
-needs_tools = pytest.mark.skipif(
-    shutil.which("gcc") is None or shutil.which("taskset") is None, reason="needs gcc and taskset"
-)
+
+@pytest.fixture
+def tools() -> None:
+    """Have what the load generator is compiled with and pinned by."""
+    for name, package in (("gcc", "gcc"), ("taskset", "util-linux")):
+        if shutil.which(name) is None:
+            lacking(name, package)
 
 
 def result(contestant: str, scenario: str, *, ok: bool = True, **figures: Any) -> dict[str, Any]:
@@ -221,7 +226,7 @@ def test_scaling_is_reported_by_number_of_connections() -> None:
     assert ElementTree.fromstring(scale_report.chart(table)).tag.endswith("svg")
 
 
-@needs_tools
+@pytest.mark.usefixtures("tools")
 def test_our_server_passes_the_checks_of_the_generator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +261,7 @@ def without_socketio() -> Iterator[int]:
         thread.join()
 
 
-@needs_tools
+@pytest.mark.usefixtures("tools")
 def test_the_generator_says_what_failed(without_socketio: int) -> None:
     core = results.default_cores()[1]
     output = run.load("connect -n 3 -c 1", port=without_socketio, pids=[], core=core)

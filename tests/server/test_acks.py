@@ -10,6 +10,7 @@ from socketio_sync import AckTimeout, Disconnected
 from socketio_sync.server.acks import Call, CallbackAck, value_of
 from socketio_sync.transports.runtime import Runtime
 from tests.support.outcomes import in_thread, outcome
+from tests.support.server import eventually
 
 
 @pytest.fixture
@@ -71,8 +72,7 @@ def test_a_call_from_a_thread_blocks_that_thread_only(runtime: Runtime, settle: 
         return made[0].wait(5)
 
     running = in_thread(ask)
-    while not made:
-        gevent.sleep(0.001)
+    eventually(lambda: made)
     if settle == "resolve":
         made[0].resolve(["answer"])
         assert running.get(timeout=5)[1] == "answer"

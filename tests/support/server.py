@@ -28,6 +28,15 @@ def eventually(condition: Callable[[], Any], *, deadline: float = DEADLINE) -> A
         return value
 
 
+def let_poll() -> None:
+    """Let the loop look at its descriptors: what they have to say by now has been said then.
+
+    Twice, as a timer may come before a descriptor; and not for zero seconds, in which the loop may not look.
+    """
+    for _ in range(2):
+        gevent.sleep(0.001)
+
+
 class Host:
     """A ``gevent.pywsgi`` server of one WSGI application.
 

@@ -16,6 +16,7 @@ from socketio_sync.options import EngineOptions
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.stream import plain_stream
 from socketio_sync.transports.websocket import WebSocketTransport
+from tests.support.server import eventually
 
 DEADLINE = 10.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -56,14 +57,6 @@ class Handler:
 
     def on_drain(self) -> None:
         self.drains += 1
-
-
-def eventually(condition: Callable[[], Any], *, deadline: float = DEADLINE) -> Any:
-    """Let the hub run until ``condition`` holds; return what it returned."""
-    with gevent.Timeout(deadline, AssertionError(f"not within {deadline:g} s")):
-        while not (value := condition()):
-            gevent.sleep(0.001)
-        return value
 
 
 def turns(count: int = 3) -> None:

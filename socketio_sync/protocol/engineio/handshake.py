@@ -96,12 +96,6 @@ def parse_query(query_string: str) -> dict[str, str]:
 
     Never raises: what isn't UTF-8 comes out with replacement characters.
     """
-    if "%" not in query_string and "+" not in query_string:
-        try:
-            # Three times as fast, and what nearly every query is: pairs, with nothing to unescape.
-            return dict([pair.split("=", 1) for pair in query_string.split("&")])
-        except ValueError:
-            pass
     query: dict[str, str] = {}
     for pair in query_string.split("&"):
         if pair:
