@@ -21,6 +21,8 @@ _get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 # As much as one system call brings in at most. Larger messages arrive in several pieces;
 # nothing else is bounded by it.
 RECEIVE_BYTES = 64 * 1024
+# So many calls of threads are made in one turn of the loop.
+BATCH = 1000
 
 
 class Runtime:
@@ -48,7 +50,7 @@ class Runtime:
         # Not gevent's run_callback_threadsafe: it counts references to the loop, and loses count when
         # the loop does so at the same moment; the loop then ends with everybody in it.
         self._called = hub.loop.async_(ref=False)
-        self._called.start(_run_calls, self._calls)
+        self._called.start(_run_calls, self._calls, self._called)
 
     def is_current(self) -> bool:
         """Tell whether the calling thread is the hub's own."""
@@ -72,11 +74,14 @@ class Runtime:
         self._called.send()
 
 
-def _run_calls(calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
-    # Those that come meanwhile have their turn later: a thread that never stops mustn't keep the loop.
-    for _ in range(len(calls)):
+def _run_calls(calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]], called: Any) -> None:
+    # Those that come meanwhile have their turn later: threads that never stop mustn't keep the loop.
+    # And only so many: while a batch is worked off they may add a longer one, and so on.
+    for _ in range(min(len(calls), BATCH)):
         function, args = calls.popleft()
         try:
             function(*args)
         except Exception:
             logger.exception("what a thread wanted done on the hub failed")
+    if calls:
+        called.send()

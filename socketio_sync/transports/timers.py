@@ -42,7 +42,7 @@ class Timers:
     any number of sessions.
     """
 
-    __slots__ = ("_clock", "_expected", "_heap", "_loop", "_most", "_serial", "_stalled", "_timer")
+    __slots__ = ("_clock", "_expected", "_heap", "_last", "_loop", "_most", "_serial", "_stalled", "_timer")
 
     def __init__(self, loop: Any, clock: Callable[[], float] = monotonic) -> None:
         """Run on ``loop``, a gevent event loop; ``clock`` is monotonic, in seconds."""
@@ -54,6 +54,7 @@ class Timers:
         self._most = SWEEP
         self._expected = 0.0
         self._stalled = 0.0
+        self._last = self.now()
 
     def now(self) -> float:
         """Return the time in seconds: monotonic, less the time for which the loop was stalled.
@@ -115,15 +116,18 @@ class Timers:
         return True
 
     def _fire(self) -> None:
-        if not self._note_stall():
+        stalled = self._note_stall()
+        if not stalled:
             # A callback may stall the loop as well.
             self._expected = self._clock()
-            self._call_due()
+        now = self.now()
         # After a stall the readers have a turn first: what a deadline waits for may lie in the kernel.
+        # They have had it for what was due at the last tick: overload keeps no deadline for ever.
+        self._call_due(self._last if stalled else now)
+        self._last = now
         self._schedule()
 
-    def _call_due(self) -> None:
-        now = self.now()
+    def _call_due(self, now: float) -> None:
         heap = self._heap
         while heap and heap[0][0] <= now:
             timer = heapq.heappop(heap)[2]

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
-from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.runtime import BATCH, Runtime
 from tests.support.transport_handler import eventually, turns
 
 
@@ -97,8 +97,24 @@ def test_a_thread_that_never_stops_calling_doesn_t_keep_the_loop(runtime: Runtim
             runtime.from_thread(called.append, number)
 
     runtime.timers.after(0.05, over.set)
-    in_threads(2, call)
+    try:
+        in_threads(2, call)
+    finally:
+        over.set()
     assert called
+
+
+def test_what_threads_have_called_for_is_done_in_batches(runtime: Runtime) -> None:
+    # Threads that call faster than the loop works would otherwise make each turn longer than the last,
+    # until none ends.
+    called: list[int] = []
+    turn: list[int] = []
+    for number in range(2 * BATCH + 1):
+        runtime.from_thread(called.append, number)
+    runtime.timers.after(0.0, lambda: turn.append(len(called)))
+    eventually(lambda: len(called) == 2 * BATCH + 1)
+    assert turn[0] <= BATCH
+    assert called == list(range(2 * BATCH + 1))
 
 
 def test_calls_from_threads_don_t_confuse_the_loop() -> None:

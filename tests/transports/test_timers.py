@@ -249,6 +249,27 @@ def test_what_fell_due_in_a_stall_waits_until_the_loop_has_read() -> None:
     assert those.names == ["it"]
 
 
+def test_a_loop_that_is_stalled_in_every_turn_keeps_its_deadlines_nevertheless() -> None:
+    those = Set()
+    those.after(TICK / 2)
+    for _ in range(2):
+        those.loop.stall(5)
+        those.loop.turn()
+    assert those.names == ["it"]
+
+
+def test_what_fell_due_in_the_second_of_two_stalls_waits_as_well() -> None:
+    those = Set()
+    those.after(TICK * 1.5)
+    for _ in range(2):
+        assert those.fired == []
+        those.loop.stall(TICK + 5)
+        those.loop.turn()
+    assert those.fired == []
+    those.loop.turn()
+    assert those.names == ["it"]
+
+
 def test_a_callback_that_stalls_the_loop_postpones_the_deadlines_behind_it() -> None:
     those = Set()
     those.timers.after(1, lambda: those.loop.stall(4))
