@@ -17,7 +17,7 @@ def main() -> None:
     """Measure."""
     runner = pyperf.Runner()
     codec = MsgpackCodec()
-    feed = codec.decoder(lambda type, namespace: None).feed
+    feed = codec.decoder({"/"}).feed
     for name, packet in PACKETS.items():
         (data,) = codec.encode(packet).attachments
         runner.bench_func(f"msgpack encode: {name}", codec.encode, packet)

@@ -14,7 +14,15 @@ from socketio_sync.exceptions import ConnectionRefused, PacketError
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.protocol.engineio.handshake import parse_query
 from socketio_sync.protocol.socketio.codec import Encoded
-from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
+from socketio_sync.protocol.socketio.packet import (
+    ACK,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+    NotJoined,
+    Packet,
+)
 from socketio_sync.server.dispatch import run_event, run_lifecycle, run_middlewares
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.outgoing import messages_of
@@ -31,10 +39,6 @@ problems = Throttle(logger)
 # While a handler waits in call(), events are taken in beyond the bound of the inbox, or the
 # answer would never be read; up to this many times the bound.
 HARD_LIMIT_FACTOR = 16
-
-
-class _Offence(Exception):
-    """A packet that the protocol allows, but not now."""
 
 
 class Connection:
@@ -65,7 +69,7 @@ class Connection:
         self.runtime = engine.runtime
         self.workers = self.runtime.workers
         self.sockets: dict[str, Socket] = {}
-        self._feed = server.codec.decoder(self._guard).feed
+        self._feed = server.codec.decoder(self.sockets).feed
         self._pending: set[str] = set()
         self._refusals = 0
         self._calls = 0
@@ -89,11 +93,11 @@ class Connection:
         """Take one message of the session."""
         try:
             packet = self._feed(data)
+        except NotJoined as offence:
+            self._close_for_offence(str(offence))
+            return
         except PacketError as error:
             self._malformed(str(error))
-            return
-        except _Offence as offence:
-            self._close_for_offence(str(offence))
             return
         size = len(data)
         if packet is None:
@@ -130,11 +134,6 @@ class Connection:
             self.sockets.pop(packet.namespace).on_close("client namespace disconnect")
         else:
             self._malformed("a CONNECT_ERROR from a client")
-
-    def _guard(self, type: int, namespace: str) -> None:
-        """Refuse a packet for a namespace that the client isn't in, before its payload is parsed."""
-        if type != CONNECT and namespace not in self.sockets:
-            raise _Offence(f"a packet of type {type} for {shown(namespace)}, which it hasn't joined")
 
     def _malformed(self, description: str) -> None:
         problems.warning(

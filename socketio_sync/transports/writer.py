@@ -47,6 +47,7 @@ class Writer:
         "_finishing",
         "_frames",
         "_much",
+        "_outbox",
         "_owner",
         "_partial",
         "_pong",
@@ -72,6 +73,7 @@ class Writer:
             owner: Who is told what becomes of it.
         """
         self._runtime = runtime
+        self._outbox = runtime.outbox
         self._stream = stream
         self.options = options
         self._owner = owner
@@ -105,7 +107,7 @@ class Writer:
         self.queued_bytes = queued = self.queued_bytes + len(frame)
         if not self._dirty:
             self._dirty = True
-            self._runtime.outbox.add(self)
+            self._outbox.add(self)
         if queued > self._much:
             self._on_much(len(frame))
 
@@ -123,7 +125,7 @@ class Writer:
     def _mark(self) -> None:
         if not self._dirty:
             self._dirty = True
-            self._runtime.outbox.add(self)
+            self._outbox.add(self)
 
     def _on_much(self, size: int) -> None:
         if self._partial is None:

@@ -5,12 +5,10 @@ A codec belongs to a server and is shared by all its connections; a decoder belo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple, Protocol
 
 from socketio_sync.protocol.socketio.packet import Packet
-
-Guard = Callable[[int, str], None]
 
 
 class Encoded(NamedTuple):
@@ -45,7 +43,7 @@ class Decoder(Protocol):
         Raises:
             PacketError: The message isn't a packet, or not one that is allowed now.
             PayloadTooLarge: The attachments of one packet are too long together.
-            Exception: Whatever the guard raised.
+            NotJoined: It is for a namespace that hasn't been joined; its payload wasn't looked at.
         """
         ...
 
@@ -62,12 +60,11 @@ class Codec(Protocol):
         """
         ...
 
-    def decoder(self, guard: Guard) -> Decoder:
+    def decoder(self, joined: Container[str]) -> Decoder:
         """Make the decoder of one connection.
 
         Args:
-            guard: Called as ``guard(type, namespace)`` with each packet's head, before any of its
-                payload is parsed; what it raises comes out of ``feed``. For BINARY_EVENT and
-                BINARY_ACK the type is EVENT and ACK.
+            joined: The namespaces that the peer is in at the moment: asked for each packet before any of
+                its payload is parsed.
         """
         ...

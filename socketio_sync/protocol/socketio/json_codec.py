@@ -6,7 +6,7 @@ Specification: socket.io-protocol, "Packet encoding".
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from socketio_sync.exceptions import PacketError, PayloadTooLarge
@@ -18,7 +18,7 @@ from socketio_sync.protocol.socketio.binary import (
     put_back,
     take_out,
 )
-from socketio_sync.protocol.socketio.codec import Encoded, Guard
+from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.jsontext import NOT_JSON, dumps, loads, parse, serialize
 from socketio_sync.protocol.socketio.packet import (
     ACK,
@@ -32,6 +32,7 @@ from socketio_sync.protocol.socketio.packet import (
     Packet,
     check_data,
     check_event,
+    check_joined,
     check_namespace,
 )
 
@@ -93,12 +94,11 @@ class JSONCodec:
             text, attachments = self._payload(data)
         else:
             text = b""
-        if ack_id is not None:
-            text = b"%d%b" % (ack_id, text)
-        if namespace != "/":
-            text = b"%b,%b" % (namespace.encode(), text)
         head = _binary_head(type_, len(attachments)) if attachments else _TYPES[type_]
-        return _new(Encoded, (head + text, attachments))
+        if namespace != "/":
+            head = b"%b%b," % (head, namespace.encode())
+        text = head + text if ack_id is None else b"%b%d%b" % (head, ack_id, text)
+        return _new(Encoded, (text, attachments))
 
     def _payload(self, data: Any) -> tuple[bytes, Sequence[bytes]]:
         attachments: Sequence[bytes] = ()
@@ -114,9 +114,9 @@ class JSONCodec:
         """Parse a JSON text within the limits; see `jsontext.loads`."""
         return loads(text, self.max_depth, self.max_integer_digits)
 
-    def decoder(self, guard: Guard) -> JSONDecoder:
+    def decoder(self, joined: Container[str]) -> JSONDecoder:
         """Make the decoder of one connection; see `Codec.decoder`."""
-        return JSONDecoder(self, guard)
+        return JSONDecoder(self, joined)
 
 
 class JSONDecoder:
@@ -126,12 +126,12 @@ class JSONDecoder:
         pending: Whether a packet has begun whose attachments are still due.
     """
 
-    __slots__ = ("_codec", "_guard", "_partial", "pending")
+    __slots__ = ("_codec", "_joined", "_partial", "pending")
 
-    def __init__(self, codec: JSONCodec, guard: Guard) -> None:
-        """Decode with the limits of ``codec``; see `Codec.decoder` for ``guard``."""
+    def __init__(self, codec: JSONCodec, joined: Container[str]) -> None:
+        """Decode with the limits of ``codec``; see `Codec.decoder` for ``joined``."""
         self._codec = codec
-        self._guard = guard
+        self._joined = joined
         self._partial: _Partial | None = None
         self.pending = False
 
@@ -158,7 +158,8 @@ class JSONDecoder:
             ack_id = int(digits)
         else:
             return self._decode(data)
-        self._guard(EVENT, "/")
+        if "/" not in self._joined:
+            check_joined(EVENT, "/", self._joined)
         text = data[start:]
         try:
             # Not worth a call of its own: a text this short breaks no limit.
@@ -190,7 +191,7 @@ class JSONDecoder:
         if len(digits) > MAX_ID_DIGITS:
             raise PacketError(f"an id of {len(digits)} digits, {MAX_ID_DIGITS} are allowed")
         ack_id = int(digits) if digits and type_ in _WITH_ID else None
-        self._guard(type_, namespace or "/")
+        check_joined(type_, namespace or "/", self._joined)
         payload = self._payload(type_, data[head.end() :])
         packet = _new(Packet, (type_, namespace or "/", payload, ack_id))
         if not due:

@@ -8,6 +8,7 @@ a time zone written, that way.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 
 from socketio_sync.exceptions import PacketError
 from socketio_sync.protocol.socketio.binary import BINARY_TYPES, PLAIN_TYPES, holds_only, to_plain
-from socketio_sync.protocol.socketio.codec import Encoded, Guard
+from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import (
     ACK,
     CONNECT_ERROR,
@@ -23,6 +24,7 @@ from socketio_sync.protocol.socketio.packet import (
     MAX_ID_DIGITS,
     Packet,
     check_data,
+    check_joined,
     check_namespace,
 )
 
@@ -37,7 +39,7 @@ _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
 
 
 class _Wire(msgspec.Struct):
-    """The outer map; the payload stays unparsed until the guard has seen the head."""
+    """The outer map; the payload stays unparsed until the head was found good."""
 
     type: int
     nsp: str
@@ -96,9 +98,9 @@ class MsgpackCodec:
             raise ValueError("the arguments are nested too deeply") from None
         return Encoded(None, (message,))
 
-    def decoder(self, guard: Guard) -> MsgpackDecoder:
+    def decoder(self, joined: Container[str]) -> MsgpackDecoder:
         """Make the decoder of one connection; see `Codec.decoder`."""
-        return MsgpackDecoder(self, guard)
+        return MsgpackDecoder(self, joined)
 
     def _portable(self, data: Any) -> Any:
         return _portable(to_plain(data, (*BINARY_TYPES, datetime)), self.max_depth)
@@ -111,14 +113,14 @@ class MsgpackDecoder:
         pending: Always False, as each packet is one message.
     """
 
-    __slots__ = ("_codec", "_guard")
+    __slots__ = ("_codec", "_joined")
 
     pending = False
 
-    def __init__(self, codec: MsgpackCodec, guard: Guard) -> None:
-        """Decode with the limits of ``codec``; see `Codec.decoder` for ``guard``."""
+    def __init__(self, codec: MsgpackCodec, joined: Container[str]) -> None:
+        """Decode with the limits of ``codec``; see `Codec.decoder` for ``joined``."""
         self._codec = codec
-        self._guard = guard
+        self._joined = joined
 
     def feed(self, data: str | bytes) -> Packet:
         """Take one message; see `Decoder.feed`. Fields that aren't known are ignored."""
@@ -130,7 +132,7 @@ class MsgpackDecoder:
             raise PacketError("unknown packet type")
         check_namespace(type_, namespace)
         ack_id = self._id(bytes(wire.id))
-        self._guard(type_, namespace)
+        check_joined(type_, namespace, self._joined)
         payload = self._payload(wire.data)
         check_data(type_, payload)
         return Packet(type_, namespace, payload, ack_id if type_ in (EVENT, ACK) else None)

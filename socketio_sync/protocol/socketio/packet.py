@@ -5,6 +5,7 @@ Specification: socket.io-protocol, "Packet encoding".
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from socketio_sync.exceptions import PacketError
@@ -22,6 +23,10 @@ MAX_NAMESPACE = 256
 MAX_NAMESPACE_QUERY = 8192
 # JavaScript counts exactly up to 9,007,199,254,740,991, which has 16 digits.
 MAX_ID_DIGITS = 16
+
+
+class NotJoined(PacketError):
+    """A packet for a namespace that the peer hasn't joined: well formed, and not allowed now."""
 
 
 class Packet(NamedTuple):
@@ -82,6 +87,16 @@ def check_data(type_: int, data: Any) -> None:
             raise PacketError("the payload of a CONNECT must be an object")
     elif type_ == DISCONNECT:
         raise PacketError("a DISCONNECT has no payload")
+
+
+def check_joined(type_: int, namespace: str, joined: Container[str]) -> None:
+    """Refuse a packet for a namespace that isn't among those ``joined``; CONNECT asks for one.
+
+    Raises:
+        NotJoined: It is.
+    """
+    if type_ != CONNECT and namespace not in joined:
+        raise NotJoined(f"a packet of type {type_} for {namespace!a}, which it hasn't joined")
 
 
 def check_namespace(type_: int, namespace: str) -> None:

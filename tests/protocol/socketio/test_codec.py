@@ -16,7 +16,15 @@ from socketio_sync.exceptions import PacketError
 from socketio_sync.protocol.socketio.codec import Codec, Decoder, Encoded
 from socketio_sync.protocol.socketio.json_codec import JSONCodec
 from socketio_sync.protocol.socketio.msgpack_codec import MsgpackCodec
-from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
+from socketio_sync.protocol.socketio.packet import (
+    ACK,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+    NotJoined,
+    Packet,
+)
 
 # A busy machine is no reason to fail.
 property_test = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,8 +63,14 @@ class Metres(float):
     """A float of a subclass, as numeric libraries make them."""
 
 
-def allow(type_: int, namespace: str) -> None:
-    """Let every packet pass."""
+class All:
+    """The namespaces of a peer that has joined all there are."""
+
+    def __contains__(self, namespace: object) -> bool:
+        return True
+
+
+ALL = All()
 
 
 def messages(encoded: Encoded) -> list[str | bytes]:
@@ -79,7 +93,7 @@ def feed(decoder: Decoder, encoded: Encoded) -> Packet:
 
 def arrives(codec: Codec, value: Any) -> Any:
     """Tell what the other side gets for an argument."""
-    return feed(codec.decoder(allow), codec.encode(Packet(EVENT, "/", ["e", value]))).data[1]
+    return feed(codec.decoder(ALL), codec.encode(Packet(EVENT, "/", ["e", value]))).data[1]
 
 
 def nested(levels: int) -> Any:
@@ -109,7 +123,7 @@ def nested(levels: int) -> Any:
     ],
 )
 def test_packets_arrive_as_they_were_sent(codec: Codec, packet: Packet) -> None:
-    assert feed(codec.decoder(allow), codec.encode(packet)) == packet
+    assert feed(codec.decoder(ALL), codec.encode(packet)) == packet
 
 
 @codecs
@@ -169,27 +183,27 @@ def test_endless_depth_is_a_value_error(codec: Codec, leaf: Any) -> None:
 
 
 @codecs
-def test_the_guard_sees_the_head_before_the_payload_is_parsed(codec: Codec) -> None:
-    seen: list[tuple[int, str]] = []
-
-    def refuse(type_: int, namespace: str) -> None:
-        seen.append((type_, namespace))
-        raise LookupError(namespace)
-
+def test_a_namespace_that_was_not_joined_is_refused_before_the_payload_is_parsed(codec: Codec) -> None:
     for type_ in (EVENT, ACK):
         first, *_ = messages(codec.encode(Packet(type_, "/n", ["e", b"1"])))
         # The last byte is part of the payload, which isn't whole without it.
         broken = first[:-1] if isinstance(first, str) else first.replace(b"\xa1e", b"\xa1\xff")
-        with pytest.raises(LookupError, match="/n"):
-            codec.decoder(refuse).feed(broken)
-        with pytest.raises(PacketError):
-            codec.decoder(allow).feed(broken)
-    assert seen == [(EVENT, "/n"), (ACK, "/n")]
+        with pytest.raises(NotJoined, match="/n"):
+            codec.decoder({"/"}).feed(broken)
+        with pytest.raises(PacketError) as caught:
+            codec.decoder({"/n"}).feed(broken)
+        assert not isinstance(caught.value, NotJoined)
+
+
+@codecs
+def test_connect_is_for_namespaces_that_were_not_joined(codec: Codec) -> None:
+    packet = Packet(CONNECT, "/n", {"token": "1"})
+    assert feed(codec.decoder(()), codec.encode(packet)) == packet
 
 
 @codecs
 def test_a_decoder_takes_packet_after_packet(codec: Codec) -> None:
-    decoder = codec.decoder(allow)
+    decoder = codec.decoder(ALL)
     for number in range(5):
         packet = Packet(EVENT, "/", [number, b"x" * number], number)
         assert feed(decoder, codec.encode(packet)) == packet

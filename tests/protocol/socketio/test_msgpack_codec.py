@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from socketio_sync.exceptions import PacketError
 from socketio_sync.protocol.socketio.msgpack_codec import MsgpackCodec
 from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
-from tests.protocol.socketio.test_codec import allow, arrives, feed, nested, property_test
+from tests.protocol.socketio.test_codec import ALL, arrives, feed, nested, property_test
 
 codec = MsgpackCodec()
 pack = msgspec.msgpack.encode
@@ -31,7 +31,7 @@ values = st.recursive(
 
 def decode(wire: Any) -> Packet | None:
     """Decode one packet, given as what MessagePack says."""
-    return codec.decoder(allow).feed(pack(wire))
+    return codec.decoder(ALL).feed(pack(wire))
 
 
 def sent(packet: Packet) -> bytes:
@@ -67,7 +67,7 @@ def sent(packet: Packet) -> bytes:
     ],
 )
 def test_messages_of_javascript_are_understood(hexadecimal: str, packet: Packet) -> None:
-    assert codec.decoder(allow).feed(bytes.fromhex(hexadecimal)) == packet
+    assert codec.decoder(ALL).feed(bytes.fromhex(hexadecimal)) == packet
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_malformed_packets_are_refused(wire: Any) -> None:
 @pytest.mark.parametrize("data", ["", '2["e"]', b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x91" * 50_000])
 def test_what_is_not_messagepack_is_refused(data: str | bytes) -> None:
     with pytest.raises(PacketError):
-        codec.decoder(allow).feed(data)
+        codec.decoder(ALL).feed(data)
 
 
 def test_limits_of_ids_namespaces_and_names() -> None:
@@ -146,7 +146,7 @@ def test_the_levels_are_limited() -> None:
         with pytest.raises(PacketError):
             decode({"type": 2, "nsp": "/", "data": ["e", nested(levels)]})
     with pytest.raises(PacketError):
-        codec.decoder(allow).feed(bytes.fromhex("83a47479706502a36e7370a12fa464617461") + b"\x91" * 50_000)
+        codec.decoder(ALL).feed(bytes.fromhex("83a47479706502a36e7370a12fa464617461") + b"\x91" * 50_000)
 
 
 def test_datetimes_with_a_zone_arrive_as_dates() -> None:
@@ -172,7 +172,7 @@ def test_numbers_that_are_not_finite_pass() -> None:
 @given(st.lists(values, max_size=3), st.none() | st.integers(0, 10**16 - 1))
 def test_events_and_acks_arrive_as_they_were_sent(arguments: list[Any], id_: int | None) -> None:
     for packet in (Packet(EVENT, "/n", ["e", *arguments], id_), Packet(ACK, "/", arguments, id_)):
-        assert feed(codec.decoder(allow), codec.encode(packet)) == packet
+        assert feed(codec.decoder(ALL), codec.encode(packet)) == packet
 
 
 prefixes = st.sampled_from(
@@ -184,7 +184,7 @@ prefixes = st.sampled_from(
 @given(prefixes, st.binary(max_size=40))
 def test_any_bytes_are_a_packet_or_a_packet_error(prefix: str, rest: bytes) -> None:
     try:
-        packet = codec.decoder(allow).feed(bytes.fromhex(prefix) + rest)
+        packet = codec.decoder(ALL).feed(bytes.fromhex(prefix) + rest)
     except PacketError:
         return
     assert packet is not None
