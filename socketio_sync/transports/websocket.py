@@ -189,6 +189,10 @@ class WebSocketTransport:
         # It may have ended, or stand in a handler that waits for something else.
         reader = self._reader
         if reader is not None and self._runtime.workers.handling is not reader:
+            if self._watcher.active:
+                # Its event may be on its way as well, and must not find the reader in a handler that waits.
+                self._watcher.stop()
+                self._watcher.start(reader.switch)
             reader.switch()
 
     def on_backlog(self) -> None:

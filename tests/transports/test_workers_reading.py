@@ -83,6 +83,33 @@ def test_the_end_of_the_connection_is_noticed_while_a_job_blocks(wires: Wires) -
     eventually(lambda: done == ["x"] and not wires.runtime.workers.busy)
 
 
+@PAIRS
+def test_what_arrives_during_a_slice_wakes_no_job_that_waits(wires: Wires, pair) -> None:
+    outcomes: list[Any] = []
+
+    def job(data: str) -> None:
+        if data == "blocks":
+            try:
+                gevent.sleep(0.01)
+            except BaseException as error:
+                outcomes.append(error)
+                raise
+            outcomes.append("slept")
+        elif data == "computes":
+            # For longer than a slice, and there is more to read when the loop looks.
+            wire.peer.sock._sock.sendall(texts("more"))
+            until = time.monotonic() + 0.01
+            while time.monotonic() < until:
+                pass
+
+    wire = serve(wires, job, pair)
+    for number in range(10):
+        wire.peer.send(texts("computes", "blocks", "follows"))
+        eventually(lambda number=number: len(wire.handler.packets) == 4 * (number + 1))
+        eventually(lambda: not wires.runtime.workers.busy)
+    assert outcomes == ["slept"] * 10
+
+
 def test_a_job_that_blocks_and_goes_on_in_the_same_turn_keeps_reading(wires: Wires) -> None:
     greenlets: list[Any] = []
 
