@@ -25,7 +25,7 @@ class Outbox:
     """The dirty connections of one hub. For the hub's thread only.
 
     Attributes:
-        began: When the reader that runs now began with what it has received, in seconds since the epoch.
+        began: When the worker that runs now began with what it has received, in seconds since the epoch.
             A turn in which many readers run isn't a stale one.
     """
 

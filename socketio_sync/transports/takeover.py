@@ -40,7 +40,7 @@ class Takeover(NamedTuple):
         stream: Its bytes.
         buffered: What the host had received behind the request's head.
         upgraded: Whether the host has answered 101 already.
-        detached: Whether the host's greenlet may end; if not, it must run the reader itself.
+        detached: Whether the host's greenlet may end; if not, it must wait in ``run``.
         release: Called last in the WSGI application: returns the empty body, or raises what ends the
             host's handler without a stray byte.
     """

@@ -1,4 +1,4 @@
-"""Engine.IO over a WebSocket whose connection is ours: one greenlet reads, the end of the turn writes.
+"""Engine.IO over a WebSocket whose connection is ours: a worker takes in, the end of the turn writes.
 
 Specification: RFC 6455; engine.io-protocol, "WebSocket".
 """
@@ -11,7 +11,7 @@ from time import time
 from typing import Any
 
 from gevent import Timeout, getcurrent
-from greenlet import GreenletExit, greenlet
+from greenlet import GreenletExit
 
 from socketio_sync.exceptions import PacketError
 from socketio_sync.options import EngineOptions
@@ -22,7 +22,6 @@ from socketio_sync.transports.base import TransportHandler
 from socketio_sync.transports.framing import TEXT_HEADS, encoder_for, frame_text
 from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
 from socketio_sync.transports.stream import Stream, TLSStream
-from socketio_sync.transports.workers import Worker
 from socketio_sync.transports.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -34,7 +33,8 @@ SLICE_SECONDS = 0.005
 class WebSocketTransport:
     """One WebSocket. Every method is for the hub's thread.
 
-    The reader ends the transport, and nobody else: whoever finds it broken wakes the reader.
+    It needs no greenlet of its own while nothing arrives. One that takes in ends the transport itself;
+    whoever else finds it broken leaves that to the next turn.
     """
 
     __slots__ = (
@@ -46,15 +46,17 @@ class WebSocketTransport:
         "_frames",
         "_held_back",
         "_hold",
+        "_left",
         "_paused",
         "_plain_binary",
-        "_reader",
         "_resume_at",
         "_revision",
         "_runtime",
         "_stream",
+        "_taker",
+        "_tls",
+        "_waiter",
         "_watcher",
-        "_worker",
         "_writer",
         "handler",
         "options",
@@ -85,10 +87,15 @@ class WebSocketTransport:
             max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
         )
         self._writer = Writer(runtime, stream, options, self)
-        self._reader: Any = None
-        self._worker: Worker | None = None
-        # What was received and isn't handled yet.
+        # Where it holds decrypted bytes, no descriptor is readable.
+        self._tls = stream if isinstance(stream, TLSStream) else None
+        # The greenlet that takes in at the moment.
+        self._taker: Any = None
+        # What was received and isn't handled yet, and whether nobody is at it.
         self._events: Iterator[Event] = iter(())
+        self._left = True
+        # The host's greenlet, where that waits for the end.
+        self._waiter: Any = None
         self._watcher: Any = None
         self._paused = False
         # Whether reading must stop before the next event, and whether it has.
@@ -117,9 +124,9 @@ class WebSocketTransport:
         return self._paused or (self._held_back and self._writer.queued_bytes > self._resume_at)
 
     def start(self, buffered: bytes = b"") -> None:
-        """Read in a greenlet of its own, from ``buffered`` on."""
+        """Read, from ``buffered`` on, in greenlets of the pool."""
         self._open(buffered)
-        self._runtime.soon(self._runtime.workers.read, self)
+        self._runtime.workers.serve_soon(self)
 
     # -- sending ----------------------------------------------------------------------------------
 
@@ -183,17 +190,17 @@ class WebSocketTransport:
             self._wake()
 
     def _wake(self) -> None:
-        self._runtime.soon(self._switch)
+        self._runtime.soon(self._go_on)
 
-    def _switch(self) -> None:
-        # It may have ended, or stand in a handler that waits for something else.
-        reader = self._reader
-        if reader is not None and self._runtime.workers.handling is not reader:
-            if self._watcher.active:
-                # Its event may be on its way as well, and must not find the reader in a handler that waits.
-                self._watcher.stop()
-                self._watcher.start(reader.switch)
-            reader.switch()
+    def _go_on(self) -> None:
+        """End, or take in what was held back, if that is to be."""
+        if self._watcher is None or self._taker is not None:
+            # It has ended, or whoever takes in will see.
+            return
+        if self._failure is not None:
+            self._finish(*self._failure)
+        elif self._held_back and not self._must_hold():
+            self._again()
 
     def on_backlog(self) -> None:
         """Learn that more waits for the peer than it should: nothing more is asked of us meanwhile."""
@@ -219,85 +226,68 @@ class WebSocketTransport:
     # -- reading ----------------------------------------------------------------------------------
 
     def run(self, buffered: bytes = b"") -> None:
-        """Read in the calling greenlet, from ``buffered`` on, until the connection ends."""
-        self._open(buffered)
-        self.read()
+        """Read, from ``buffered`` on, and block the calling greenlet until the connection ends."""
+        self.start(buffered)
+        self._waiter = getcurrent()
+        try:
+            while self._watcher is not None:
+                self._runtime.hub.switch()
+        except GreenletExit:
+            pass
+        finally:
+            self._waiter = None
+            self._finish("transport close", "")
 
     def _open(self, buffered: bytes) -> None:
         self._watcher = self._runtime.loop.io(self._stream.fileno(), 1)
+        self._runtime.workers.open(self, self._watcher)
         self._events = iter(self._frames.feed(buffered))
 
-    def read(self) -> None:
-        """Read in the calling greenlet, from where another one has left. See :class:`Readable`."""
-        self._reader = reader = getcurrent()
-        self._worker = self._runtime.workers.reader()
-        self._watcher.start(reader.switch)
-        reason, description = "transport close", ""
+    def take(self) -> None:
+        """Handle what has arrived, or what was left of it, in the calling greenlet. See :class:`Readable`."""
+        if self._watcher is None or self._taker is not None or (self._hold and self._must_hold()):
+            return
         try:
-            while True:
-                try:
-                    reason, description = self._read(reader)
-                    break
-                except Timeout as timeout:
-                    # We set none: a handler that ended here has left it behind.
-                    logger.warning("a handler hasn't cancelled its timeout: %r", timeout)
-        except GreenletExit:
-            pass
-        except Exception as error:
+            if self._left:
+                self._left = False
+                self._handle(list(self._events))
+                return
+            try:
+                received = self._stream.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._finish("transport error", str(error))
+                return
+            if not received:
+                self._finish("transport close", "")
+                return
+            self._handle(self._frames.feed(received))
+        except Timeout as timeout:
+            # We set none: a handler that ended in this greenlet has left it behind.
+            logger.warning("a handler hasn't cancelled its timeout: %r", timeout)
+            self.leave()
+            self._again()
+        except (Exception, GreenletExit) as error:
             logger.exception("the reader of a WebSocket failed")
-            reason, description = "transport error", repr(error)
-        finally:
-            self._runtime.workers.reading = None
-            if self._reader is reader:
-                self._finish(reason, description)
+            self._finish("transport error", repr(error))
 
     def leave(self) -> None:
-        """Forget the greenlet that reads. See :class:`Readable`."""
-        self._watcher.stop()
-        self._reader = None
+        """Forget the greenlet that takes in. See :class:`Readable`."""
+        self._taker = None
+        self._left = True
 
-    def _read(self, reader: Any) -> tuple[str, str]:
-        """Read until the connection ends or was left; any wake-up may be spurious, so every wait checks."""
-        # Past gevent's own method, which looks for a hook that only its own greenlets have.
-        wait = greenlet.switch.__get__(self._runtime.hub)
-        receive = self._stream.recv
-        feed = self._frames.feed
-        # TLS may hold decrypted bytes that make no descriptor readable.
-        tls = self._stream if isinstance(self._stream, TLSStream) else None
-        waiting = tls is None
-        self._take(reader, list(self._events))
-        while self._failure is None and self._reader is reader:
-            if self._hold:
-                self._hold_back(reader)
-            if waiting:
-                wait()
-                if self._paused:
-                    continue
-            try:
-                received = receive(RECEIVE_BYTES)
-            except BlockingIOError:
-                waiting = True
-                continue
-            except OSError as error:
-                return "transport error", str(error)
-            if not received:
-                return "transport close", ""
-            # Who sends faster than we take it in must not keep the loop.
-            waiting = tls is None or not tls.pending()
-            self._take(reader, feed(received))
-        return self._failure or ("", "")
+    def _again(self) -> None:
+        self._runtime.workers.serve_soon(self)
 
-    def _take(self, reader: Any, events: list[Event]) -> None:
+    def _handle(self, events: list[Event]) -> None:
         """Handle what one receive brought, and stay fair to the other connections.
 
         A handler that blocks is left behind with this greenlet; another one goes on behind the event.
         """
         runtime = self._runtime
-        workers = runtime.workers
+        me = self._taker = getcurrent()
         began = runtime.outbox.began = time()
-        if workers.handling is not None:
-            workers.hand_over()
-        workers.reading = self._worker
         many = len(events) > 1
         self._events = iter(events)
         for event in self._events:
@@ -307,36 +297,38 @@ class WebSocketTransport:
                 self.handler.on_message(event)
             else:
                 self._on_other(event)
-            if self._reader is not reader:
+            if self._taker is not me:
                 return
-            if self._hold:
-                self._hold_back(reader)
-            elif many and time() - began > SLICE_SECONDS:
-                workers.reading = None
-                runtime.after_poll(self._switch)
-                runtime.hub.switch()
-            else:
-                continue
-            began = runtime.outbox.began = time()
-            if workers.handling is not None:
-                workers.hand_over()
-            workers.reading = self._worker
-        workers.reading = None
+            if self._hold and self._must_hold():
+                break
+            if many and time() - began > SLICE_SECONDS:
+                runtime.after_poll(self._again)
+                break
+        else:
+            self._taker = None
+            if self._failure is not None:
+                self._finish(*self._failure)
+            elif self._tls is not None and self._tls.pending():
+                # Decrypted bytes that make no descriptor readable.
+                runtime.after_poll(self._again)
+            return
+        self.leave()
+        if self._failure is not None:
+            self._finish(*self._failure)
 
-    def _hold_back(self, reader: Any) -> None:
-        """Take in nothing while that is paused, or while too much waits for the peer."""
-        runtime = self._runtime
-        runtime.workers.reading = None
+    def _must_hold(self) -> bool:
+        """Tell whether to take in nothing, as that is paused, or too much waits for the peer."""
         # What the kernel takes at once is no backlog, and nobody would tell us of its end.
         self._writer.flush()
-        self._watcher.stop()
-        self._held_back = True
-        while self._failure is None and (
+        held_back = self._held_back
+        self._hold = self._held_back = self._failure is None and (
             self._paused or (self._writer.queued_bytes > self._resume_at and not self._closing)
-        ):
-            runtime.hub.switch()
-        self._hold = self._held_back = False
-        self._watcher.start(reader.switch)
+        )
+        if self._hold:
+            self._watcher.stop()
+        elif held_back:
+            self._runtime.workers.watch(self, self._watcher)
+        return self._hold
 
     def _on_other(self, event: Event) -> None:
         """Take whatever isn't a message that can be handed on as it is."""
@@ -375,14 +367,23 @@ class WebSocketTransport:
             self.handler.on_close(reason, description)
 
     def _finish(self, reason: str, description: str) -> None:
-        """Let everything go; the one way out."""
+        """Let everything go, once; the one way out."""
+        if self._watcher is None:
+            return
+        self._runtime.workers.closed()
         self._watcher.stop()
         self._watcher.close()
         self._watcher = None
+        self._taker = None
         self._writer.stop()
         self._stream.close()
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._reader = None
         self._closing = True
+        if self._waiter is not None:
+            self._runtime.soon(self._release)
         self.handler.on_close(reason, description)
+
+    def _release(self) -> None:
+        if self._waiter is not None:
+            self._waiter.switch()

@@ -1,10 +1,10 @@
 """Application code runs here: in pooled greenlets, entered by direct switches.
 
-A connection is read by a worker, which runs what it reads in its own greenlet: a handler that doesn't block
-costs no switch at all. One that blocks parks in the hub, and before the loop looks at descriptors again
-another worker goes on reading. What isn't read by a worker (the requests of polling clients, connections
-whose greenlet belongs to the host) gets one for each job. Every job starts with empty context variables and
-greenlet-locals.
+What connections have received is taken in by a worker too: one serves all that the loop has found readable,
+and runs the handlers in its own greenlet, so that one that doesn't block costs no switch at all. Where a
+handler blocks, the worker stays with it, and another one goes on: with the next events of the same
+connection, and with the other connections. Jobs from elsewhere (the requests of polling clients) get a
+worker each. Every job starts with empty context variables and greenlet-locals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeAlias
 
 import gevent
-from gevent import getcurrent
+from gevent import Timeout, getcurrent
 from greenlet import greenlet
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 # More idle workers than this end instead of waiting for the next burst.
 MAX_IDLE = 256
 
-# Behind gevent's own watcher of this kind, which runs the loop's callbacks.
+# Behind the descriptors' own watchers, which say what is readable.
 _LAST = -2
 
 _DONE = object()
@@ -36,23 +36,23 @@ Job: TypeAlias = tuple[Callable[[Any], object], Any]
 
 
 class Readable(Protocol):
-    """A connection that is read by workers, one after the other. Called on the hub's thread."""
+    """A connection that is served by workers, one after the other. Called on the hub's thread."""
 
-    def read(self) -> None:
-        """Read until the connection ends or was left, in the calling greenlet."""
+    def take(self) -> None:
+        """Take in, in the calling greenlet, what has arrived; nothing having arrived is no error."""
 
     def leave(self) -> None:
-        """Forget the greenlet that reads: a handler blocks it, and ``read`` is called by another one soon."""
+        """Forget the greenlet that takes in: a handler blocks it. ``take`` is called again for the rest."""
 
 
 class Worker(greenlet):
-    """A greenlet with what it is to do next, whom it came from, and what it reads."""
+    """A greenlet with what it is to do next, whom it came from, and which connection it serves."""
 
     __slots__ = ("caller", "connection", "job", "lane")
 
     caller: Any
     connection: Readable | None
-    job: Job
+    job: Job | None
     lane: Lane | None
 
 
@@ -60,23 +60,22 @@ class Workers:
     """The pool. For the hub's thread only.
 
     Attributes:
-        reading: The worker that runs now and takes in what it has read: the next job may run in its
-            greenlet. None while a job or anybody else runs. Set by who reads, at the beginning and the end.
-        handling: The worker that has begun a job in this way and hasn't come back to its reading. Who
-            finds one there when it begins to take in must call ``hand_over``.
+        serving: The worker that runs now and takes in for a connection: a job may run in its greenlet.
+            None while a job or anybody else runs.
+        handling: The worker that has begun a job in this way and hasn't come back from it.
     """
 
     __slots__ = (
+        "_after_poll",
         "_alive",
-        "_before_poll",
+        "_connections",
         "_hub",
         "_idle",
-        "_is_ordered",
-        "_kick",
         "_loop",
-        "_readers",
+        "_on_readable",
+        "_ready",
         "handling",
-        "reading",
+        "serving",
     )
 
     def __init__(self, hub: Any) -> None:
@@ -85,13 +84,16 @@ class Workers:
         self._loop = loop = hub.loop
         self._idle: list[Worker] = []
         self._alive = 0
-        self._readers = 0
-        self.reading: Worker | None = None
+        self.serving: Worker | None = None
         self.handling: Worker | None = None
-        self._before_poll = loop.prepare(ref=False, priority=_LAST)
-        self._kick = loop.timer(0.0)
-        # Other loops than libev's know no priorities: there every job gets a worker of its own.
-        self._is_ordered = type(loop).__module__.startswith("gevent.libev")
+        # The connections to serve in this turn.
+        self._ready: list[Readable] = []
+        self._connections = 0
+        # Nothing of Python's is called until all that is readable is known. Other loops than libev's know
+        # no priorities: there everybody is served in the callbacks that follow.
+        is_ordered = type(loop).__module__.startswith("gevent.libev")
+        self._on_readable = self._ready.append if is_ordered else self.serve_soon
+        self._after_poll = loop.check(ref=False, priority=_LAST)
 
     def run(self, function: Callable[..., object], *args: Any) -> None:
         """Run ``function`` now, in a worker; returns when it has ended or blocks."""
@@ -99,8 +101,8 @@ class Workers:
 
     @property
     def busy(self) -> int:
-        """How many jobs run, or are parked in the hub; reading isn't one."""
-        return self._alive - len(self._idle) - self._readers
+        """How many workers run, or are parked in the hub."""
+        return self._alive - len(self._idle)
 
     def join(self, timeout: float) -> bool:
         """Block until no job runs, for ``timeout`` seconds at most; tell whether that was reached."""
@@ -109,51 +111,58 @@ class Workers:
             gevent.sleep(0.01)
         return not self.busy
 
-    # -- reading ----------------------------------------------------------------------------------
+    # -- connections ------------------------------------------------------------------------------
 
-    def read(self, connection: Readable) -> None:
-        """Have a worker read ``connection``; called in the hub's own greenlet."""
-        self._enter((self._read, connection), None)
+    def open(self, connection: Readable, watcher: Any) -> None:
+        """Begin to serve ``connection``; ``closed`` ends it."""
+        if not self._connections:
+            self._after_poll.start(self._serve)
+        self._connections += 1
+        self.watch(connection, watcher)
 
-    def _read(self, connection: Readable) -> None:
+    def closed(self) -> None:
+        """Learn that one of the connections is no more."""
+        self._connections -= 1
+        if not self._connections:
+            self._after_poll.stop()
+
+    def watch(self, connection: Readable, watcher: Any) -> None:
+        """Have ``connection`` served whenever ``watcher``, the loop's, finds it readable."""
+        watcher.start(self._on_readable, connection)
+
+    def serve_soon(self, connection: Readable) -> None:
+        """Have ``connection`` served in this turn of the loop, or in the next."""
+        self._ready.append(connection)
+        self._loop.run_callback(self._serve)
+
+    def _serve(self) -> None:
+        """Serve all who are ready; in the hub's own greenlet."""
+        while self._ready:
+            self._enter((self._lead, self._ready), None)
+            # Here again, the worker has served all, or it blocks.
+            if self.handling is not None:
+                self._relieve()
+
+    def _lead(self, ready: list[Readable]) -> None:
         me: Any = getcurrent()
-        me.connection = connection
-        if not self._readers:
-            self._before_poll.start(self._check_handling)
-        self._readers += 1
-        try:
-            connection.read()
-        finally:
-            if me.connection is not None:
-                self._end_reading(me)
+        while ready:
+            me.connection = connection = ready.pop()
+            self.serving = me
+            connection.take()
+            self.serving = None
+            if me.connection is None:
+                # It had to wait: another worker serves the others.
+                return
+        me.connection = None
 
-    def _end_reading(self, worker: Worker) -> None:
-        worker.connection = None
-        self._readers -= 1
-        if not self._readers:
-            self._before_poll.stop()
-
-    def reader(self) -> Worker | None:
-        """Return the current greenlet if jobs may run in it, to be set as ``reading``; else None."""
-        me = getcurrent()
-        return me if self._is_ordered and type(me) is Worker else None
-
-    def hand_over(self) -> None:
-        """Let another worker go on reading, as a job has blocked the one in ``handling``."""
+    def _relieve(self) -> None:
+        """Let another worker go on, as a job keeps the one in ``handling``."""
         worker, self.handling = self.handling, None
         assert worker is not None
-        connection = worker.connection
+        connection, worker.connection = worker.connection, None
         assert connection is not None
-        self._end_reading(worker)
         connection.leave()
-        self._loop.run_callback(self.read, connection)
-
-    def _check_handling(self) -> None:
-        """Look, before the loop waits for descriptors, whether a reader waits for something else."""
-        if self.handling is not None:
-            self.hand_over()
-            # The callbacks of this turn have been run: without this the loop would wait.
-            self._kick.start(_nothing)
+        self.serve_soon(connection)
 
     # -- jobs -------------------------------------------------------------------------------------
 
@@ -170,14 +179,18 @@ class Workers:
         if caller is self._hub:
             worker.switch()
             return
-        reading, self.reading = self.reading, None
+        serving, self.serving = self.serving, None
         # If the job blocks, the hub brings us back in its next turn.
         resume = self._loop.run_callback(caller.switch)
-        if worker.switch() is not _DONE:
+        if worker.switch() is _DONE:
+            self.serving = serving
+        else:
             worker.caller = None
+            if serving is not None:
+                # The hub hasn't waited for us: what we find to do from now on needs workers of its own.
+                serving.connection = None
         # Not later, when we wait for something else.
         resume.stop()
-        self.reading = reading
 
     def _work(self) -> object:
         me: Any = getcurrent()
@@ -203,12 +216,22 @@ class Workers:
                 return _DONE
             if me.gr_context is not None:
                 me.gr_context = None
-            self._idle.append(me)
+            self._park(me, caller)
+
+    def _park(self, me: Any, caller: Any) -> None:
+        """Go back to ``caller``, and wait for the next job."""
+        hub = self._hub
+        self._idle.append(me)
+        while me.job is None:
             try:
                 if caller is hub:
                     hub.switch()
                 else:
                     caller.switch(_DONE)
+            except Timeout as timeout:
+                # We set none.
+                logger.warning("a handler hasn't cancelled its timeout: %r", timeout)
+                caller = hub
             except BaseException:
                 # Somebody has kept this greenlet, and means a job that ended long ago.
                 self._idle.remove(me)
@@ -238,10 +261,6 @@ class Workers:
             except BaseException:
                 self.on_failure(me)
         lane.running = False
-
-
-def _nothing() -> None:
-    pass
 
 
 def _apply(call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
@@ -287,8 +306,8 @@ class Lane:
     def submit(self, size: int, function: Callable[[Any], object], argument: Any) -> None:
         """Run a job now if none runs, else after those before it; ``size`` counts while it waits.
 
-        What a worker has read runs in its own greenlet: this returns when the job has ended, and the
-        caller may not be the reader any more.
+        What a worker takes in runs in its own greenlet: this returns when the job has ended, and the
+        caller may have been relieved by then.
         """
         if self.running:
             self.queue.append(((function, argument), size))
@@ -297,11 +316,11 @@ class Lane:
             return
         self.running = True
         workers = self._workers
-        me = workers.reading
+        me = workers.serving
         if me is None:
             workers._enter((function, argument), self)
             return
-        workers.reading = None
+        workers.serving = None
         workers.handling = me
         try:
             function(argument)
@@ -314,12 +333,12 @@ class Lane:
         if workers.handling is me:
             if me.__dict__:
                 # Greenlet-locals were used here: another greenlet goes on.
-                workers.hand_over()
+                workers._relieve()
                 return
             workers.handling = None
             if me.gr_context is not None:
                 me.gr_context = None
-            workers.reading = me
+            workers.serving = me
 
     def next(self) -> Job:
         """Take the next job from the queue."""

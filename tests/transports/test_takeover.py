@@ -29,7 +29,6 @@ from socketio_sync.run import Runner
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.takeover import PeerWatch, host_socket, take_over
 from socketio_sync.transports.websocket import WebSocketTransport
-from socketio_sync.transports.workers import Worker
 from tests.support.client import Connection, close_all
 from tests.support.server import descriptors
 from tests.support.transport_handler import BINARY, CLOSE, TEXT, Handler, eventually, turns
@@ -179,12 +178,6 @@ def live(kind: type) -> int:
     return sum(type(thing) is kind and bool(thing) for thing in gc.get_objects())
 
 
-def readers_alive() -> int:
-    """Count the workers that read a connection."""
-    gc.collect()
-    return sum(type(thing) is Worker and thing.connection is not None for thing in gc.get_objects())
-
-
 # -- the takeover -------------------------------------------------------------------------------------
 
 
@@ -234,16 +227,16 @@ def test_the_host_writes_nothing_stray(serve: Serve, name: str) -> None:
 
 
 @every_host
-def test_the_hosts_greenlet_ends_and_the_reader_is_all_there_is(serve: Serve, name: str) -> None:
+def test_the_hosts_greenlet_ends_and_none_takes_its_place(serve: Serve, name: str) -> None:
     host = serve(name)
-    handlers, readers = live(gevent.Greenlet), readers_alive()
+    handlers = live(gevent.Greenlet)
     sockets = [host.websocket() for _ in range(5)]
     borrowed = 0 if host.app.detached else 5
     eventually(lambda: live(gevent.Greenlet) == handlers + borrowed)
-    assert readers_alive() == readers + 5 - borrowed
+    assert host.app.runtime.workers.busy == 0
     for ws in sockets:
         ws.close()
-    eventually(lambda: live(gevent.Greenlet) == handlers and readers_alive() == readers)
+    eventually(lambda: len(host.app.handler.closes) == 5 and live(gevent.Greenlet) == handlers)
     assert [reason for reason, _ in host.app.handler.closes] == ["transport close"] * 5
 
 

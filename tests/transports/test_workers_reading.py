@@ -239,3 +239,40 @@ def test_a_job_run_from_within_another_may_block_without_its_connection(wires: W
     assert wires.runtime.workers.busy == 3
     release.set()
     eventually(lambda: not wires.runtime.workers.busy)
+
+
+@PAIRS
+def test_who_was_made_to_wait_while_taking_in_may_be_blocked_afterwards(wires: Wires, pair) -> None:
+    workers = wires.runtime.workers
+    release, done = Event(), []
+    lane = Lane(workers, Backlog())
+
+    def job(data: str) -> None:
+        release.wait()
+        done.append(data)
+
+    def take(data: str) -> None:
+        if data == "first":
+            # Not a job of its lane: the greenlet that takes in comes back in the next turn.
+            workers.run(release.wait)
+        lane.submit(len(data), job, data)
+
+    wire = wires(pair=pair())
+    wire.handler.hook = take
+    other = serve(wires, done.append, pair)
+    wire.peer.send(texts("first", "second"))
+    other.peer.send(texts("other"))
+    eventually(lambda: done == ["other"] and len(wire.handler.packets) == 2)
+    wire.peer.send(texts("third"))
+    eventually(lambda: len(wire.handler.packets) == 3)
+    release.set()
+    eventually(lambda: done == ["other", "first", "second", "third"] and not workers.busy)
+
+
+def test_all_that_are_readable_are_served_by_one_greenlet(wires: Wires) -> None:
+    greenlets: list[Any] = []
+    served = [serve(wires, lambda data: greenlets.append(gevent.getcurrent())) for _ in range(20)]
+    for wire in served:
+        wire.peer.sock._sock.sendall(texts("x"))
+    eventually(lambda: len(greenlets) == 20)
+    assert len(set(greenlets)) == 1
