@@ -54,6 +54,8 @@ class EngineSocket:
         protocol: 3 or 4, the revision of the protocol that the client speaks.
         transport: What the session is on now.
         is_open: Whether messages can be sent.
+        on_message: Takes one message from the transport: the handler's own method, but for the first message
+            behind a ping, and for those that come when the session is over.
         reason: Why it was closed; empty while it is open.
         refused: Whether it was closed because the client broke the rules.
         upgrading: Whether a WebSocket probes at the moment.
@@ -69,6 +71,7 @@ class EngineSocket:
         "environ",
         "id",
         "is_open",
+        "on_message",
         "protocol",
         "reason",
         "refused",
@@ -95,6 +98,7 @@ class EngineSocket:
         self.upgrading = False
         self.transport: Transport
         self._handler: EngineHandler
+        self.on_message: Callable[[str | bytes], None]
         self._runtime = runtime
         self._on_closed = on_closed
         self._listeners: dict[str, list[Callable[..., Any]]] | None = None
@@ -108,6 +112,7 @@ class EngineSocket:
         """Complete the session; called once by its server."""
         self.transport = transport
         self._handler = handler
+        self.on_message = handler.on_message
 
     @property
     def writable(self) -> bool:
@@ -184,12 +189,11 @@ class EngineSocket:
 
     # -- for the transport ------------------------------------------------------------------------
 
-    def on_message(self, data: str | bytes) -> None:
-        """Take one message."""
-        if self.is_open:
-            if self._heartbeat.awaiting_pong:
-                self._heartbeat.on_activity(self._runtime.timers.now())
-            self._handler.on_message(data)
+    def _on_activity(self, data: str | bytes) -> None:
+        """Take the first message behind a ping: the client is there, and has more to say than a pong."""
+        self._heartbeat.on_activity(self._runtime.timers.now())
+        self.on_message = self._handler.on_message
+        self._handler.on_message(data)
 
     def on_packet(self, type: int, data: str | bytes) -> None:
         """Take one packet."""
@@ -229,6 +233,7 @@ class EngineSocket:
     def _end(self, reason: str, description: str, code: int | None) -> None:
         """The one way out: whatever happens, the handler hears of it exactly once."""
         self.is_open = False
+        self.on_message = _ignore
         self.reason = reason
         self._beat_timer.cancel()
         logger.debug("session %s: closed: %s %s", self.id, reason, description)
@@ -289,5 +294,10 @@ class EngineSocket:
             self.on_close("ping timeout")
             return
         if due is Due.PING:
+            self.on_message = self._on_activity
             self.transport.send_control(PING)
         self._beat_timer = timers.at(heartbeat.deadline, self._beat)
+
+
+def _ignore(data: str | bytes) -> None:
+    """Take a message of a session that is over."""

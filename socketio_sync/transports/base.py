@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from socketio_sync.protocol.engineio.packet import Message
@@ -14,8 +14,10 @@ class TransportHandler(Protocol):
     After ``on_message`` or ``on_packet`` has returned another greenlet may read.
     """
 
-    def on_message(self, data: str | bytes) -> None:
-        """Take the data of a MESSAGE, by far the most frequent packet."""
+    @property
+    def on_message(self) -> Callable[[str | bytes], None]:
+        """Takes the data of a MESSAGE, by far the most frequent packet. To be looked up for each."""
+        ...
 
     def on_packet(self, type: int, data: str | bytes) -> None:
         """Take any packet, a MESSAGE perhaps."""

@@ -321,12 +321,12 @@ class PollingTransport:
             body, revision=self._revision, binary=binary, max_packets=self.options.max_packets_per_payload
         )
         began = self._runtime.outbox.began = time()
-        on_message, on_packet = self.handler.on_message, self.handler.on_packet
+        handler = self.handler
         for position, (type, data) in enumerate(packets, 1):
             if type == MESSAGE:
-                on_message(data)
+                handler.on_message(data)
             else:
-                on_packet(type, data)
+                handler.on_packet(type, data)
             # Too many answers that aren't polled must stop the asking.
             while (self._paused or self.queued_bytes > self._half) and not (self._closed or self._moved):
                 self._wait()

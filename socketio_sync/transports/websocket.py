@@ -243,26 +243,55 @@ class WebSocketTransport:
         self._runtime.workers.open(self, self._watcher)
         self._events = iter(self._frames.feed(buffered))
 
-    def take(self) -> None:
-        """Handle what has arrived, or what was left of it, in the calling greenlet. See :class:`Readable`."""
+    def take(self, me: Any) -> None:
+        """Handle what has arrived, or what was left of it, and stay fair to others. See :class:`Readable`.
+
+        A handler that blocks is left behind with the greenlet; another one goes on behind the event.
+        """
         if self._watcher is None or self._taker is not None or (self._hold and self._must_hold()):
             return
+        runtime = self._runtime
+        began = runtime.outbox.began = time()
         try:
             if self._left:
                 self._left = False
-                self._handle(list(self._events))
-                return
-            try:
+                events = list(self._events)
+            else:
                 received = self._stream.recv(RECEIVE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._finish("transport error", str(error))
-                return
-            if not received:
-                self._finish("transport close", "")
-                return
-            self._handle(self._frames.feed(received))
+                if not received:
+                    self._finish("transport close", "")
+                    return
+                events = self._frames.feed(received)
+            self._taker = me
+            many = len(events) > 1
+            self._events = iter(events)
+            for event in self._events:
+                if type(event) is str and event[:1] == "4" and not self._closing:
+                    self.handler.on_message(event[1:])
+                elif type(event) is bytes and self._plain_binary and not self._closing:
+                    self.handler.on_message(event)
+                else:
+                    self._on_other(event)
+                if self._taker is not me:
+                    return
+                if self._hold and self._must_hold():
+                    self.leave()
+                    break
+                if many and time() - began > SLICE_SECONDS:
+                    self.leave()
+                    runtime.after_poll(self._again)
+                    break
+            self._taker = None
+            if self._failure is not None:
+                self._finish(*self._failure)
+            elif self._tls is not None and self._tls.pending() and not self._left:
+                # Decrypted bytes that make no descriptor readable.
+                runtime.after_poll(self._again)
+        except BlockingIOError:
+            # Somebody has looked before.
+            pass
+        except OSError as error:
+            self._finish("transport error", str(error))
         except Timeout as timeout:
             # We set none: a handler that ended in this greenlet has left it behind.
             logger.warning("a handler hasn't cancelled its timeout: %r", timeout)
@@ -279,42 +308,6 @@ class WebSocketTransport:
 
     def _again(self) -> None:
         self._runtime.workers.serve_soon(self)
-
-    def _handle(self, events: list[Event]) -> None:
-        """Handle what one receive brought, and stay fair to the other connections.
-
-        A handler that blocks is left behind with this greenlet; another one goes on behind the event.
-        """
-        runtime = self._runtime
-        me = self._taker = getcurrent()
-        began = runtime.outbox.began = time()
-        many = len(events) > 1
-        self._events = iter(events)
-        for event in self._events:
-            if type(event) is str and event[:1] == "4" and not self._closing:
-                self.handler.on_message(event[1:])
-            elif type(event) is bytes and self._plain_binary and not self._closing:
-                self.handler.on_message(event)
-            else:
-                self._on_other(event)
-            if self._taker is not me:
-                return
-            if self._hold and self._must_hold():
-                break
-            if many and time() - began > SLICE_SECONDS:
-                runtime.after_poll(self._again)
-                break
-        else:
-            self._taker = None
-            if self._failure is not None:
-                self._finish(*self._failure)
-            elif self._tls is not None and self._tls.pending():
-                # Decrypted bytes that make no descriptor readable.
-                runtime.after_poll(self._again)
-            return
-        self.leave()
-        if self._failure is not None:
-            self._finish(*self._failure)
 
     def _must_hold(self) -> bool:
         """Tell whether to take in nothing, as that is paused, or too much waits for the peer."""

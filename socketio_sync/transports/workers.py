@@ -38,8 +38,8 @@ Job: TypeAlias = tuple[Callable[[Any], object], Any]
 class Readable(Protocol):
     """A connection that is served by workers, one after the other. Called on the hub's thread."""
 
-    def take(self) -> None:
-        """Take in, in the calling greenlet, what has arrived; nothing having arrived is no error."""
+    def take(self, me: Any) -> None:
+        """Take in, in the calling greenlet ``me``, what has arrived; nothing having arrived is no error."""
 
     def leave(self) -> None:
         """Forget the greenlet that takes in: a handler blocks it. ``take`` is called again for the rest."""
@@ -148,7 +148,7 @@ class Workers:
         while ready:
             me.connection = connection = ready.pop()
             self.serving = me
-            connection.take()
+            connection.take(me)
             self.serving = None
             if me.connection is None:
                 # It had to wait: another worker serves the others.

@@ -9,6 +9,8 @@ import re
 from collections.abc import Container, Sequence
 from typing import Any
 
+import msgspec
+
 from socketio_sync.exceptions import PacketError, PayloadTooLarge
 from socketio_sync.protocol.socketio.binary import (
     PLAIN_TYPES,
@@ -42,6 +44,11 @@ _HEAD = re.compile(r"([0-6])(?:(?<=[56])([0-9]{1,16})-)?(?:(/[^,]*),?)?([0-9]*)"
 _WITH_ID = (EVENT, ACK)
 _TYPES = tuple(b"%d" % type_ for type_ in range(7))
 _are_plain = PLAIN_TYPES.issuperset
+_are_plain_or_bytes = (PLAIN_TYPES | {bytes}).issuperset
+# Those of the first attachments, as they are written.
+_PLACEHOLDERS = tuple(msgspec.Raw(b'{"_placeholder":true,"num":%d}' % number) for number in range(10))
+# How clients write arguments of which the last is the only attachment.
+_ATTACHMENT_LAST = ',{"_placeholder":true,"num":0}]'
 # Half the time of calling the class of a named tuple, on the path of every packet.
 _new = tuple.__new__
 
@@ -90,6 +97,8 @@ class JSONCodec:
                 text = serialize(data)
             except UnicodeEncodeError:
                 text = dumps(data)
+        elif type(data) is tuple and _are_plain_or_bytes(map(type, data)):
+            text, attachments = self._flat(data)
         elif data is not None:
             text, attachments = self._payload(data)
         else:
@@ -99,6 +108,18 @@ class JSONCodec:
             head = b"%b%b," % (head, namespace.encode())
         text = head + text if ack_id is None else b"%b%d%b" % (head, ack_id, text)
         return _new(Encoded, (text, attachments))
+
+    def _flat(self, data: tuple[Any, ...]) -> tuple[bytes, Sequence[bytes]]:
+        """Write arguments of which none is a container, and some are bytes."""
+        attachments = [value for value in data if type(value) is bytes]
+        if len(attachments) > len(_PLACEHOLDERS):
+            return self._payload(data)
+        placeholders = iter(_PLACEHOLDERS)
+        try:
+            text = serialize([next(placeholders) if type(value) is bytes else value for value in data])
+        except UnicodeEncodeError:
+            return self._payload(data)
+        return text, attachments
 
     def _payload(self, data: Any) -> tuple[bytes, Sequence[bytes]]:
         attachments: Sequence[bytes] = ()
@@ -173,7 +194,10 @@ class JSONDecoder:
         packet = _new(Packet, (EVENT, "/", arguments, ack_id))
         if begin == 1:
             return packet
-        self._begin(packet, 1)
+        if len(arguments) == 2 and text.endswith(_ATTACHMENT_LAST):
+            self._begin(packet, [(arguments, 1, 0)], 1)
+        else:
+            self._begin(packet, find_places(arguments, 1), 1)
         return None
 
     def _decode(self, data: str) -> Packet | None:
@@ -198,12 +222,12 @@ class JSONDecoder:
             return packet
         if payload is None:
             raise PacketError("attachments without a payload")
-        self._begin(packet, due)
+        self._begin(packet, find_places(payload, due), due)
         return None
 
-    def _begin(self, packet: Packet, due: int) -> None:
+    def _begin(self, packet: Packet, places: list[Place], due: int) -> None:
         """Wait for the attachments of ``packet``."""
-        self._partial = _Partial(packet, find_places(packet.data, due), due)
+        self._partial = _Partial(packet, places, due)
         self.pending = True
 
     def _due(self, attachments: str) -> int:

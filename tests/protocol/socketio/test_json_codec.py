@@ -276,6 +276,38 @@ def test_acks_arrive_as_they_were_sent(arguments: list[Any], namespace: str, id_
     assert feed(roomy.decoder(ALL), roomy.encode(packet)) == packet
 
 
+@property_test
+@given(st.lists(st.none() | st.booleans() | st.text() | st.binary(), max_size=12), namespaces, ids)
+def test_arguments_without_containers_are_written_as_those_with_them(
+    arguments: list[Any], namespace: str, id_: int | None
+) -> None:
+    short, long = (codec.encode(Packet(ACK, namespace, kind(arguments), id_)) for kind in (tuple, list))
+    assert (short.text, list(short.attachments)) == (long.text, list(long.attachments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data"),
+    [
+        ('{"_placeholder":true,"num":0}', [b"x"]),
+        ('1,{"_placeholder":true,"num":0}', [1, b"x"]),
+        ('{"_placeholder":true,"num":0},1', [b"x", 1]),
+        ('{"num":0,"_placeholder":true}', [b"x"]),
+        ('[{"_placeholder":true,"num":0}]', [[b"x"]]),
+        ('[1,{"_placeholder":true,"num":0}]', [[1, b"x"]]),
+        ('{"a":[1,{"_placeholder":true,"num":0}]}', [{"a": [1, b"x"]}]),
+        ('",{\\"_placeholder\\":true,\\"num\\":0}]"', [',{"_placeholder":true,"num":0}]']),
+    ],
+)
+def test_a_single_attachment_is_found_wherever_it_stands(arguments: str, data: list[Any]) -> None:
+    assert decode(f'51-["e",{arguments}]', b"x") == Packet(EVENT, "/", ["e", *data])
+
+
+def test_a_second_placeholder_for_the_only_attachment_is_refused() -> None:
+    placeholder = '{"_placeholder":true,"num":0}'
+    with pytest.raises(PacketError):
+        decode(f'51-["e",{placeholder},{placeholder}]')
+
+
 heads = st.sampled_from(["", "0", "1", "2", "3", "4", "51-", "62-", "2/n,", "212", "51-/n,7", "510-", "5"])
 bodies = st.text() | st.text(st.sampled_from('[]{}",:_placeholdernum0123456789truefals\\ud8٣-/\ud800'))
 
