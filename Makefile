@@ -19,7 +19,7 @@ help:
 	@echo "make format       put the formatting right"
 	@echo "make interop      official JavaScript clients against every host"
 	@echo "make coverage     tests with branch coverage"
-	@echo "make bench        all servers side by side, about half an hour; ARGS='--only ours,node' and more"
+	@echo "make bench        all servers side by side, about 20 minutes; ARGS='--only ours,node' and more"
 	@echo "make bench-quick  this one and Node only, the figures of the targets, about five minutes"
 	@echo "make bench-scale  100 to 15,000 connections, about a quarter of an hour"
 	@echo "make budget       calls and memory of the hot path beside their budget; UPDATE=1 writes the budget"
