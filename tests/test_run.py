@@ -66,10 +66,12 @@ def test_accepted_connections_have_no_delay(serve: Serve) -> None:
 
 def test_ipv6_is_served(serve: Serve) -> None:
     try:
-        served = serve(host="::1")
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
     except OSError:
         # Containers often have none, and a test can't give them one.
         pytest.skip("this machine has no IPv6")
+    served = serve(host="::1")
     with socket.create_connection(("::1", served.port), timeout=5) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n")
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")

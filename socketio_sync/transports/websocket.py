@@ -199,7 +199,7 @@ class WebSocketTransport:
             return
         if self._failure is not None:
             self._finish(*self._failure)
-        elif self._held_back and not self._must_hold():
+        elif self._held_back and not self._hold_back():
             self._again()
 
     def on_backlog(self) -> None:
@@ -248,7 +248,7 @@ class WebSocketTransport:
 
         A handler that blocks is left behind with the greenlet; another one goes on behind the event.
         """
-        if self._watcher is None or self._taker is not None or (self._hold and self._must_hold()):
+        if self._watcher is None or self._taker is not None or (self._hold and self._hold_back()):
             return
         runtime = self._runtime
         began = runtime.outbox.began = time()
@@ -257,7 +257,14 @@ class WebSocketTransport:
                 self._left = False
                 events = list(self._events)
             else:
-                received = self._stream.recv(RECEIVE_BYTES)
+                try:
+                    received = self._stream.recv(RECEIVE_BYTES)
+                except BlockingIOError:
+                    # Somebody has looked before.
+                    return
+                except OSError as error:
+                    self._finish("transport error", str(error))
+                    return
                 if not received:
                     self._finish("transport close", "")
                     return
@@ -274,7 +281,7 @@ class WebSocketTransport:
                     self._on_other(event)
                 if self._taker is not me:
                     return
-                if self._hold and self._must_hold():
+                if self._hold and self._hold_back():
                     self.leave()
                     break
                 if many and time() - began > SLICE_SECONDS:
@@ -287,19 +294,12 @@ class WebSocketTransport:
             elif self._tls is not None and self._tls.pending() and not self._left:
                 # Decrypted bytes that make no descriptor readable.
                 runtime.after_poll(self._again)
-        except BlockingIOError:
-            # Somebody has looked before.
-            pass
-        except OSError as error:
-            self._finish("transport error", str(error))
-        except Timeout as timeout:
-            # We set none: a handler that ended in this greenlet has left it behind.
-            logger.warning("a handler hasn't cancelled its timeout: %r", timeout)
-            self.leave()
-            self._again()
-        except (Exception, GreenletExit) as error:
-            logger.exception("the reader of a WebSocket failed")
+        except BaseException as error:
+            # Not the application's: what its handlers raise ends before it comes here.
             self._finish("transport error", repr(error))
+            if not isinstance(error, (Exception, GreenletExit, Timeout)):
+                raise
+            logger.exception("the reader of a WebSocket failed")
 
     def leave(self) -> None:
         """Forget the greenlet that takes in. See :class:`Readable`."""
@@ -309,8 +309,8 @@ class WebSocketTransport:
     def _again(self) -> None:
         self._runtime.workers.serve_soon(self)
 
-    def _must_hold(self) -> bool:
-        """Tell whether to take in nothing, as that is paused, or too much waits for the peer."""
+    def _hold_back(self) -> bool:
+        """Stop reading while that is paused or too much waits for the peer, else begin again; tell which."""
         # What the kernel takes at once is no backlog, and nobody would tell us of its end.
         self._writer.flush()
         held_back = self._held_back

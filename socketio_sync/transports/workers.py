@@ -148,8 +148,10 @@ class Workers:
         while ready:
             me.connection = connection = ready.pop()
             self.serving = me
-            connection.take(me)
-            self.serving = None
+            try:
+                connection.take(me)
+            finally:
+                self.serving = None
             if me.connection is None:
                 # It had to wait: another worker serves the others.
                 return

@@ -343,6 +343,7 @@ def hammer(*, seconds: float, threads: int = 8, greenlets: int = 64) -> int:
         real_thread(run, (worker, lambda: real_sleep(0), lock.release))
     for worker in range(threads, threads + greenlets):
         gevent.spawn(run, worker, lambda: gevent.sleep(0), lambda: None)
+    # How long they hammer; no result depends on it.
     gevent.sleep(seconds)
     stop.append(True)
     assert gevent.wait(timeout=30)

@@ -197,6 +197,7 @@ def test_a_client_of_revision_3_pings_and_is_answered(mount: Mount) -> None:
     site = mount(ping_interval=0.2, ping_timeout=0.2)
     ws, session = site.websocket("EIO=3&transport=websocket")
     for _ in range(6):
+        # The client's interval; together more than the server waits for one ping.
         gevent.sleep(0.08)
         ws.send("2")
         assert ws.receive() == "3"
@@ -209,6 +210,7 @@ def test_a_session_that_reads_nothing_blames_nobody_for_a_missing_pong(mount: Mo
     ws, session = site.websocket()
     session.pause()
     assert ws.receive() == "2"
+    # Time is what this is about: as much as would blame the client.
     gevent.sleep(0.2)
     assert session.is_open
     ws.send("3")
@@ -328,6 +330,7 @@ def test_a_client_of_revision_3_that_is_not_read_does_not_lose_its_heartbeat(mou
     ws, session = site.websocket("EIO=3&transport=websocket")
     session.pause()
     ws.send("2")
+    # As much as would blame the client, three times.
     gevent.sleep(0.6)
     assert session.is_open
     ws.send("2")

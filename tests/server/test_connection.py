@@ -258,6 +258,7 @@ def test_a_client_that_joins_nothing_is_closed(serve: Servers, connect: Connect,
     assert site.record == [("close", "forced close")]
     stays = connect(site)
     stays.disconnect()
+    # Twice the time that would have closed it.
     gevent.sleep(0.1)
     assert stays.join()
 

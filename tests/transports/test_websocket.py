@@ -336,20 +336,39 @@ def test_a_peer_that_resets_the_connection_is_noticed(wires: Wires) -> None:
     assert ended(wire)[0] in ("transport error", "transport close")
 
 
+@pytest.mark.parametrize(
+    "error", [LookupError("a defect"), OSError("a defect"), BlockingIOError("a defect"), gevent.Timeout(1)]
+)
 def test_a_handler_that_raises_ends_its_connection_only(
-    wires: Wires, caplog: pytest.LogCaptureFixture
+    wires: Wires, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
     wire, other = wires(), wires()
 
     def fail(data: object) -> None:
-        raise LookupError("a defect")
+        raise error
 
     wire.handler.hook = fail
     wire.peer.send(frame(TEXT, b"4x"))
     other.peer.send(frame(TEXT, b"4y"))
-    assert ended(wire) == ("transport error", "LookupError('a defect')")
+    assert ended(wire) == ("transport error", repr(error))
     assert packets(other, 1) == [(MESSAGE, "y")]
     assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+def test_a_system_exit_ends_the_connection_and_is_reported(
+    wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire, other = wires(), wires()
+    workers, reported = wires.runtime.workers, []
+    monkeypatch.setattr(wires.runtime.hub, "handle_error", lambda *what: reported.append(what[1]))
+    wire.handler.hook = lambda data: exit(3)
+    wire.peer.send(frame(TEXT, b"4x"))
+    assert ended(wire) == ("transport error", "SystemExit(3)")
+    eventually(lambda: reported == [SystemExit])
+    # What comes from elsewhere must not take that greenlet for one that serves.
+    assert workers.serving is None
+    other.peer.send(frame(TEXT, b"4y"))
+    assert packets(other, 1) == [(MESSAGE, "y")]
 
 
 def test_a_killed_reader_lets_everything_go(wires: Wires) -> None:
