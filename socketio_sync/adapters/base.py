@@ -38,10 +38,14 @@ class LocalSockets(Protocol):
     """What an adapter may do with the sockets of its namespace on this server."""
 
     def all_sockets(self) -> Sequence[Any]:
-        """Return all of them."""
+        """Return all of them; the same object as long as they are the same."""
 
-    def send_many(self, sockets: Iterable[Any], outgoing: Outgoing, selection: Selection) -> None:
-        """Send a packet to some of them. On the hub's thread only."""
+    def send_many(self, sockets: Sequence[Any], outgoing: Outgoing, selection: Selection) -> None:
+        """Send a packet to some of them. On the hub's thread only.
+
+        The sequence mustn't change afterwards. Where it is the same object as for the packet before,
+        both are sent at the cost of one.
+        """
 
 
 class Adapter(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from socketio_sync.adapters.base import LocalSockets, Outgoing, Selection
@@ -41,7 +41,7 @@ class MemoryAdapter:
 
     def broadcast(self, outgoing: Outgoing, selection: Selection) -> None:
         """Deliver a packet to everyone who is meant."""
-        sockets: Iterable[Any]
+        sockets: Sequence[Any]
         if selection.rooms:
             sockets = self._rooms.select(selection.rooms, selection.except_)
         else:

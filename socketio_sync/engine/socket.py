@@ -169,6 +169,7 @@ class EngineSocket:
 
     def send_messages(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together."""
+        self._runtime.outbox.settle()
         if self.is_open:
             self.transport.send(messages)
 
@@ -232,6 +233,7 @@ class EngineSocket:
 
     def _end(self, reason: str, description: str, code: int | None) -> None:
         """The one way out: whatever happens, the handler hears of it exactly once."""
+        self._runtime.outbox.settle()
         self.is_open = False
         self.on_message = _ignore
         self.reason = reason

@@ -110,7 +110,7 @@ class BroadcastOperator(Broadcaster):
         outgoing = Broadcast(packet, namespace.codec)
         # Now, so that what can't be sent is an error of the caller's, and what
         # it changes afterwards isn't sent.
-        outgoing.messages()
+        outgoing.batch()
         run: Callable[..., Any] = namespace.adapter.broadcast
         namespace.on_hub(run, outgoing, self._selection)
 

@@ -55,6 +55,7 @@ class Connection:
         "_server",
         "_size",
         "backlog",
+        "outbox",
         "runtime",
         "session",
         "sockets",
@@ -68,6 +69,7 @@ class Connection:
         self.session = session
         self.runtime = engine.runtime
         self.workers = self.runtime.workers
+        self.outbox = self.runtime.outbox
         self.sockets: dict[str, Socket] = {}
         self._feed = server.codec.decoder(self.sockets).feed
         self._pending: set[str] = set()
@@ -317,6 +319,8 @@ class Connection:
 
     def send_now(self, encoded: Encoded) -> None:
         """Queue an encoded packet."""
+        if self.outbox.recipients is not None:
+            self.outbox.settle()
         text, attachments = encoded
         if text is None:
             self.session.send_messages(messages_of(encoded))

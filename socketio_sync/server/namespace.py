@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import Adapter, AdapterFactory, Outgoing, Selection
 from socketio_sync.engine.views import View
 from socketio_sync.options import ServerOptions
+from socketio_sync.protocol.engineio.packet import Batch
 from socketio_sync.protocol.socketio.codec import Codec
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
 from socketio_sync.server.handlers import Handler, Handlers
@@ -97,6 +98,7 @@ class Namespace(Endpoint):
     __slots__ = (
         "_ack_ids",
         "_engine",
+        "_everyone",
         "adapter",
         "codec",
         "connected",
@@ -121,6 +123,7 @@ class Namespace(Endpoint):
         self.options = options
         self.codec = codec
         self.connected: dict[str, Socket] = {}
+        self._everyone: tuple[Socket, ...] | None = None
         self.handlers = Handlers(LIFECYCLE)
         self.middlewares: list[Callable[[Socket], Any]] = []
         self.error_handlers: list[Handler] = []
@@ -155,28 +158,32 @@ class Namespace(Endpoint):
     def add(self, socket: Socket) -> None:
         """Enter a socket, and put it into the room of its own id."""
         self.connected[socket.id] = socket
+        self._everyone = None
         self.adapter.join(socket, (socket.id,))
 
     def remove(self, socket: Socket) -> None:
         """Forget a socket; its rooms it leaves by itself."""
         self.connected.pop(socket.id, None)
+        self._everyone = None
 
     def all_sockets(self) -> Sequence[Socket]:
-        """Return the connected sockets."""
-        return tuple(self.connected.values())
+        """Return the connected sockets, in the same tuple until one comes or goes."""
+        if self._everyone is None:
+            self._everyone = tuple(self.connected.values())
+        return self._everyone
 
-    def send_many(self, sockets: Iterable[Socket], outgoing: Outgoing, selection: Selection) -> None:
-        """Send one packet to many sockets; what a transport makes of it is made once for each kind."""
+    def send_many(self, sockets: Sequence[Socket], outgoing: Outgoing, selection: Selection) -> None:
+        """Send one packet to many sockets, in this turn of the loop; see :class:`LocalSockets`."""
         assert isinstance(outgoing, Broadcast)
-        messages = outgoing.messages()
-        volatile = selection.volatile
         outbox = self._engine.runtime.outbox
-        held = outbox.hold()
-        try:
-            for socket in sockets:
-                if socket.connected:
-                    transport = socket.connection.session.transport
-                    if not volatile or transport.writable:
-                        transport.send(messages)
-        finally:
-            outbox.release(held)
+        if selection.volatile:
+            # What was meant for them before counts.
+            outbox.settle()
+            sockets = [socket for socket in sockets if socket.connection.session.writable]
+        outbox.deliver(sockets, outgoing.batch(), _fan_out)
+
+
+def _fan_out(sockets: Sequence[Socket], batch: Batch) -> None:
+    for socket in sockets:
+        if socket.connected:
+            socket.connection.session.transport.send_shared(batch)

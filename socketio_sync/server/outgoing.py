@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from socketio_sync.protocol.engineio.packet import Message
+from socketio_sync.protocol.engineio.packet import Batch, Message
 from socketio_sync.protocol.socketio.codec import Codec, Encoded
 from socketio_sync.protocol.socketio.packet import RESERVED_EVENTS, Packet
 
@@ -35,16 +35,16 @@ def check_event_name(event: str) -> None:
 class Broadcast:
     """One packet for many sockets."""
 
-    __slots__ = ("_codec", "_messages", "packet")
+    __slots__ = ("_batch", "_codec", "packet")
 
     def __init__(self, packet: Packet, codec: Codec) -> None:
         """Send ``packet``, encoded by ``codec`` when it's first needed."""
         self.packet = packet
         self._codec = codec
-        self._messages: Sequence[Message] | None = None
+        self._batch: Batch | None = None
 
-    def messages(self) -> Sequence[Message]:
-        """Return the messages, the same objects at each call."""
-        if self._messages is None:
-            self._messages = messages_of(self._codec.encode(self.packet))
-        return self._messages
+    def batch(self) -> Batch:
+        """Return the messages, the same object at each call."""
+        if self._batch is None:
+            self._batch = Batch(messages_of(self._codec.encode(self.packet)))
+        return self._batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from socketio_sync.protocol.engineio.packet import Message
+from socketio_sync.protocol.engineio.packet import Batch, Message
 
 
 class TransportHandler(Protocol):
@@ -52,6 +52,9 @@ class Transport(Protocol):
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together; returns at once."""
+
+    def send_shared(self, batch: Batch) -> None:
+        """Queue messages that others get, too; returns at once."""
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""

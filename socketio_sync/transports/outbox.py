@@ -6,12 +6,19 @@ per turn of the loop, however many messages the turn produced for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import time
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+from socketio_sync.protocol.engineio.packet import Batch
 
 # An application that hasn't yielded for this long doesn't have its output collected any more: one
 # that computes for long must not delay what it has emitted.
 STALE = 0.002
+# No more is collected of several broadcasts to the same recipients, before they are sent.
+COLLECTED_BYTES = 16 * 1024
+
+FanOut: TypeAlias = Callable[[Sequence[Any], Batch], None]
 
 
 class Flushable(Protocol):
@@ -27,9 +34,10 @@ class Outbox:
     Attributes:
         began: When the worker that runs now began with what it has received, in seconds since the epoch.
             A turn in which many readers run isn't a stale one.
+        recipients: For whom broadcasts are collected; None while there is none.
     """
 
-    __slots__ = ("_dirty", "_held", "_loop", "began")
+    __slots__ = ("_batches", "_dirty", "_fan_out", "_held", "_loop", "_size", "began", "recipients")
 
     def __init__(self, loop: Any) -> None:
         """Flush on ``loop``, a gevent event loop."""
@@ -37,6 +45,10 @@ class Outbox:
         self._dirty: list[Flushable] = []
         self._held = False
         self.began = 0.0
+        self.recipients: Sequence[Any] | None = None
+        self._fan_out: FanOut
+        self._batches: list[Batch] = []
+        self._size = 0
 
     def add(self, connection: Flushable) -> None:
         """Have ``connection`` flushed at the end of this turn; at once if the caller has run for long."""
@@ -48,26 +60,56 @@ class Outbox:
             if self.began < stale and self._loop.now() < stale:
                 connection.flush()
 
-    def hold(self) -> float:
-        """Collect whatever comes until ``release``, which takes what this returns.
+    def deliver(self, recipients: Sequence[Any], batch: Batch, fan_out: FanOut) -> None:
+        """Have ``batch`` sent to ``recipients`` in this turn, with whatever follows for the same ones.
 
-        For a broadcast: the last recipients of a long one would be written to at once, and nothing that
-        follows would go out together with it. Its time isn't the application's.
+        Broadcasts are collected as long as they are for the same sequence, which mustn't change: each
+        recipient has the work of one. Who sends to anybody in another way has to ``settle`` before.
+
+        Args:
+            recipients: Whatever ``fan_out`` understands.
+            batch: What to send.
+            fan_out: Called with the recipients and all that is to be sent to them, which it has sent to
+                their transports when it returns. It must not raise.
         """
-        self._held = True
-        return time()
-
-    def release(self, held: float) -> None:
-        """End ``hold``; flush what was collected, if the application had run for long before it."""
-        self._held = False
-        ran = max(held - max(self.began, self._loop.now()), 0.0)
+        ran = time() - max(self.began, self._loop.now())
+        if recipients is not self.recipients or self._size + batch.size > COLLECTED_BYTES:
+            self.settle()
+            self.recipients = recipients
+            self._fan_out = fan_out
+            if not self._dirty:
+                self._loop.run_callback(self._flush)
+        self._batches.append(batch)
+        self._size += batch.size
         if ran > STALE:
             self._flush()
-            ran = 0.0
-        self.began = time() - ran
+            self.began = time()
+
+    def settle(self) -> None:
+        """Send what is collected for many, as something else is to be sent behind it."""
+        recipients, batches = self.recipients, self._batches
+        if recipients is None:
+            return
+        self.recipients = None
+        self._batches = []
+        self._size = 0
+        batch = batches[0] if len(batches) == 1 else Batch.of(batches)
+        began = time()
+        # The last recipients of a long one would be written to at once, and nothing that follows would go
+        # out together with it.
+        self._held = True
+        try:
+            self._fan_out(recipients, batch)
+        finally:
+            self._held = False
+            # Its time isn't the application's.
+            self.began = max(self.began, self._loop.now()) + time() - began
 
     def _flush(self) -> None:
-        dirty = self._dirty
-        self._dirty = []
-        for connection in dirty:
-            connection.flush()
+        try:
+            if self.recipients is not None:
+                self.settle()
+        finally:
+            dirty, self._dirty = self._dirty, []
+            for connection in dirty:
+                connection.flush()

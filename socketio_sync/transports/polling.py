@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gevent import getcurrent
 
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, NOOP, Message
+from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, NOOP, Batch, Message
 from socketio_sync.protocol.engineio.payload import (
     control,
     iter_payload,
@@ -156,6 +156,11 @@ class PollingTransport:
             # Not at once: whoever sends isn't prepared to see its session end.
             description = f"{self.queued_bytes} bytes are queued and not polled"
             self._runtime.soon(self.handler.on_close, "slow consumer", description)
+
+    def send_shared(self, batch: Batch) -> None:
+        """Queue messages that others get, too; returns at once."""
+        for messages in batch.parts:
+            self.send(messages)
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this client alone; returns at once."""

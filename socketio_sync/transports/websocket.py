@@ -15,7 +15,7 @@ from greenlet import GreenletExit
 
 from socketio_sync.exceptions import PacketError
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import Message, decode_binary, decode_text
+from socketio_sync.protocol.engineio.packet import Batch, Message, decode_binary, decode_text
 from socketio_sync.protocol.websocket.frames import PONG, TEXT, encode_close, encode_frame
 from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, FrameReader, Ping
 from socketio_sync.transports.base import TransportHandler
@@ -132,12 +132,14 @@ class WebSocketTransport:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together; returns at once."""
-        if len(messages) == 1:
-            # Nearly always it was rendered for the recipient before: not worth a call.
-            frame = messages[0].renderings.get(self._encoder)
-            self._writer.write(frame or messages[0].rendered(self._encoder))
-        else:
-            self._writer.write_all([message.rendered(self._encoder) for message in messages])
+        encoder = self._encoder
+        self._writer.write_all([message.rendered(encoder) for message in messages])
+
+    def send_shared(self, batch: Batch) -> None:
+        """Queue messages that others get, too; returns at once."""
+        # Nearly always they were rendered for the recipient before: not worth a call.
+        frame = batch.renderings.get(self._encoder)
+        self._writer.write(frame or batch.rendered(self._encoder))
 
     def send_text(self, data: bytes) -> None:
         """Queue a text message, UTF-8, that is for this peer alone; returns at once."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,10 +18,13 @@ from tests.support.ws_client import WebSocket
 class Crowd:
     """Clients a, b, c and d: a and b are in room 1, b and c in room 2, b is in room 3; d is in none."""
 
-    def __init__(self, serve: Servers, connect: Connect, **options: Any) -> None:
+    def __init__(
+        self, serve: Servers, connect: Connect, *, transports: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
         self.site: Running = serve(**options)
         self.io = self.site.io
-        self.clients: dict[str, SioClient] = {name: connect(self.site) for name in "abcd"}
+        kinds = dict.fromkeys("abcd", "websocket") | dict(transports or {})
+        self.clients: dict[str, SioClient] = {name: connect(self.site, kind) for name, kind in kinds.items()}
         self.sockets: dict[str, Socket] = dict(zip("abcd", self.site.sockets, strict=True))
         for name, rooms in {"a": [1], "b": [1, 2, 3], "c": [2]}.items():
             self.sockets[name].join(*rooms)
@@ -172,6 +176,56 @@ def test_a_volatile_event_is_lost_for_whoever_cannot_take_it_now(serve: Servers,
     for event in ("lost", "present", "kept", "taken"):
         assert present.expect(event) == ()
     poller.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_each_client_gets_what_is_meant_for_it_in_order_whatever_is_mixed(
+    serve: Servers, connect: Connect, seed: int
+) -> None:
+    random = Random(seed)
+    crowd = Crowd(serve, connect, transports={"c": "polling"})
+    io, sockets = crowd.io, crowd.sockets
+    expected: dict[str, list[int]] = {name: [] for name in "abcd"}
+
+    def mix(socket: Socket) -> str:
+        here = "abcd"
+        for number in range(60):
+            if number == 40:
+                # What was said before reaches it, what is said afterwards doesn't.
+                sockets["b"].disconnect()
+                here = "acd"
+            for _ in range(random.choice([1, 1, 4])):
+                names, choose = random.choice(CHOICES[:-1])
+                choose(io, sockets).emit("news", number)
+                for name in set(names) & set(here):
+                    expected[name].append(number)
+            if random.random() < 0.3:
+                name = random.choice(here)
+                sockets[name].emit("news", number, b"binary")
+                expected[name].append(number)
+        return "mixed"
+
+    io.on("mix", mix)
+    assert crowd.clients["a"].call("mix") == ["mixed"]
+    crowd.clients["b"].wait(lambda: crowd.clients["b"].left == ["/"])
+    assert [numbers for _, _, (numbers, *_) in crowd.clients["b"].events] == expected["b"]
+    for name in "acd":
+        crowd.clients[name].call("echo")
+        assert [numbers for _, _, (numbers, *_) in crowd.clients[name].events] == expected[name]
+
+
+def test_broadcasts_of_one_turn_reach_a_client_before_it_is_closed(crowd: Crowd) -> None:
+    def farewell(socket: Socket) -> None:
+        crowd.io.emit("news", 1)
+        crowd.io.emit("news", 2)
+        crowd.sockets["b"].conn.close()
+        crowd.sockets["c"].disconnect(close=True)
+
+    crowd.io.on("farewell", farewell)
+    crowd.clients["a"].emit("farewell")
+    for name in "bc":
+        assert crowd.clients[name].closed.wait(5)
+        assert [arguments for _, _, arguments in crowd.clients[name].events] == [(1,), (2,)]
 
 
 @pytest.mark.parametrize("room", [None, 1.5, b"a", True, ("a",), ["a"]])

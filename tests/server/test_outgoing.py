@@ -36,7 +36,7 @@ def test_a_broadcast_is_encoded_once_and_its_messages_are_shared() -> None:
     codec = CountingCodec()
     broadcast = Broadcast(Packet(EVENT, "/", ["a"]), codec)
     assert codec.count == 0
-    assert broadcast.messages() is broadcast.messages()
+    assert broadcast.batch() is broadcast.batch()
     assert codec.count == 1
 
 

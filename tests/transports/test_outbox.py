@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import gevent
 import pytest
 
 from socketio_sync.options import EngineOptions
-from socketio_sync.transports.outbox import STALE
+from socketio_sync.protocol.engineio.packet import Batch, Message
+from socketio_sync.transports.outbox import COLLECTED_BYTES, STALE
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.writer import Writer
 from tests.support.transport_handler import Peer, Wires, begin_turn, eventually, tcp_pair, turns, unix_pair
@@ -33,6 +35,15 @@ class Owner:
     def on_backlog(self) -> None: ...
 
     def on_full(self, description: str) -> None: ...
+
+
+def batch(number: int) -> Batch:
+    return Batch([Message(b"%d" % number, False)])
+
+
+def write(recipients: Sequence[Writer], batch: Batch) -> None:
+    for writer in recipients:
+        writer.write(batch.rendered(lambda data, binary: data))
 
 
 def writer_to_packets(wires: Wires, runtime: Runtime) -> tuple[Writer, Peer]:
@@ -88,10 +99,10 @@ def test_the_output_of_a_handler_that_computes_is_not_delayed(
         runtime.outbox.began = time.time()
         for number in range(3):
             compute(STALE * 2)
-            held = runtime.outbox.hold() if broadcasts else 0.0
-            writer.write(b"%d" % number)
             if broadcasts:
-                runtime.outbox.release(held)
+                runtime.outbox.deliver((writer,), batch(number), write)
+            else:
+                writer.write(b"%d" % number)
             # No turn of the loop has ended, but the peer has it.
             seen.append(peer.sock._sock.recv(100))
 
@@ -115,16 +126,68 @@ def test_a_turn_in_which_many_readers_run_collects_all_the_same(wires: Wires, ru
 def test_a_long_broadcast_is_collected_with_what_follows(wires: Wires, runtime: Runtime) -> None:
     writer, peer = writer_to_packets(wires, runtime)
 
+    def slowly(recipients: Sequence[Writer], batch: Batch) -> None:
+        compute(STALE * 2)
+        write(recipients, batch)
+
     def reader() -> None:
         runtime.outbox.began = time.time()
         for number in range(3):
-            held = runtime.outbox.hold()
-            compute(STALE * 2)
-            writer.write(b"%d" % number)
-            runtime.outbox.release(held)
+            runtime.outbox.deliver((writer,), batch(number), slowly)
+            runtime.outbox.settle()
 
     gevent.spawn(reader)
     assert peer.sock.recv(100) == b"012"
+
+
+def test_broadcasts_to_the_same_recipients_are_one(wires: Wires, runtime: Runtime) -> None:
+    writer, peer = writer_to_packets(wires, runtime)
+    everyone, calls = (writer,), []
+
+    def counted(recipients: Sequence[Writer], batch: Batch) -> None:
+        calls.append([bytes(message.data) for part in batch.parts for message in part])
+        write(recipients, batch)
+
+    begin_turn(runtime)
+    for number in range(3):
+        runtime.outbox.deliver(everyone, batch(number), counted)
+    assert runtime.outbox.recipients is everyone
+    # Equal, but others may come and go in one of them.
+    runtime.outbox.deliver(list(everyone), batch(3), counted)
+    assert peer.sock.recv(100) == b"0123"
+    assert calls == [[b"0", b"1", b"2"], [b"3"]]
+    assert runtime.outbox.recipients is None
+
+
+def test_no_more_is_collected_than_is_cheap_to_copy(wires: Wires, runtime: Runtime) -> None:
+    writer, _ = writer_to_packets(wires, runtime)
+    everyone, sizes = (writer,), []
+    half = Batch([Message(bytes(COLLECTED_BYTES // 2), True)])
+    huge = Batch([Message(bytes(COLLECTED_BYTES * 2), True)])
+    begin_turn(runtime)
+    for each in (half, half, half, huge, half):
+        runtime.outbox.deliver(everyone, each, lambda recipients, batch: sizes.append(batch.size))
+    eventually(lambda: runtime.outbox.recipients is None)
+    assert sizes == [2 * half.size, half.size, huge.size, half.size]
+
+
+def test_a_broadcast_that_fails_keeps_no_output_back(
+    wires: Wires, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, peer = writer_to_packets(wires, runtime)
+    reported: list[object] = []
+    monkeypatch.setattr(runtime.hub, "handle_error", lambda *what: reported.append(what[1]))
+
+    def fail(recipients: Sequence[Writer], batch: Batch) -> None:
+        raise LookupError("a defect")
+
+    begin_turn(runtime)
+    writer.write(b"before")
+    runtime.outbox.deliver((writer,), batch(1), fail)
+    assert peer.sock.recv(100) == b"before"
+    writer.write(b"after")
+    assert peer.sock.recv(100) == b"after"
+    assert reported == [LookupError]
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])

@@ -6,12 +6,15 @@ Specification: engine.io-protocol, "Packet encoding" and "Packet types".
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from socketio_sync.exceptions import PacketError
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = range(7)
+
+# Makes the wire form of a message out of its data and whether that is binary.
+Encoder: TypeAlias = Callable[[bytes, bool], bytes]
 
 _new_tuple = tuple.__new__
 _TYPE_OF_DIGIT = {str(number): number for number in range(7)}
@@ -86,9 +89,9 @@ class Message:
         """Wrap ``data``, which must not change afterwards."""
         self.data = data
         self.binary = binary
-        self.renderings: dict[Callable[[bytes, bool], bytes], bytes] = {}
+        self.renderings: dict[Encoder, bytes] = {}
 
-    def rendered(self, encoder: Callable[[bytes, bool], bytes]) -> bytes:
+    def rendered(self, encoder: Encoder) -> bytes:
         """Return what ``encoder`` makes of the message, made once for all recipients.
 
         Any thread may call; two that do so at the same moment may both run the encoder.
@@ -100,4 +103,36 @@ class Message:
         rendering = self.renderings.get(encoder)
         if rendering is None:
             rendering = self.renderings[encoder] = encoder(self.data, self.binary)
+        return rendering
+
+
+class Batch:
+    """Messages that any number of recipients get together, in this order.
+
+    Attributes:
+        parts: The messages of one packet each; at least one of at least one.
+        size: Their bytes, before any encoder adds to them.
+        renderings: What goes to a transport whose messages need nothing between them, by encoder.
+    """
+
+    __slots__ = ("parts", "renderings", "size")
+
+    def __init__(self, *parts: Sequence[Message]) -> None:
+        """Put messages together, which must not change afterwards."""
+        self.parts = parts
+        self.size = sum([len(message.data) for part in parts for message in part])
+        self.renderings: dict[Encoder, bytes] = {}
+
+    @classmethod
+    def of(cls, batches: Iterable[Batch]) -> Batch:
+        """Put batches together."""
+        return cls(*[part for batch in batches for part in batch.parts])
+
+    def rendered(self, encoder: Encoder) -> bytes:
+        """Return what ``encoder`` makes of all messages, joined; see :meth:`Message.rendered`."""
+        rendering = self.renderings.get(encoder)
+        if rendering is None:
+            # A single one isn't copied by this.
+            rendering = b"".join([message.rendered(encoder) for part in self.parts for message in part])
+            self.renderings[encoder] = rendering
         return rendering

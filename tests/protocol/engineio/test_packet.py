@@ -15,6 +15,7 @@ from socketio_sync.protocol.engineio.packet import (
     PING,
     PONG,
     UPGRADE,
+    Batch,
     Message,
     Packet,
     decode_binary,
@@ -149,6 +150,25 @@ def test_a_binary_message_to_a_mixed_room_keeps_its_forms_apart() -> None:
     assert message.rendered(as_frame) == b"\x01\x02\x03"
     assert message.rendered(message_v4) == b"bAQID"
     assert message.rendered(as_frame) == b"\x01\x02\x03"
+
+
+def test_a_batch_is_rendered_once_per_encoder() -> None:
+    one, two = Batch([Message(b"a", False)]), Batch([Message(b"b", False), Message(b"c", True)])
+    both = Batch.of([one, two])
+    assert [len(part) for part in both.parts] == [1, 2]
+    assert (one.size, two.size, both.size) == (1, 2, 3)
+    calls: list[bytes] = []
+
+    def encoder(data: bytes, binary: bool) -> bytes:
+        calls.append(data)
+        return b"%d%b;" % (binary, data)
+
+    rendering = both.rendered(encoder)
+    assert rendering == b"0a;0b;1c;"
+    assert both.rendered(encoder) is rendering
+    assert one.rendered(encoder) == b"0a;"
+    assert calls == [b"a", b"b", b"c"]
+    assert two.rendered(lambda data, binary: data) == b"bc"
 
 
 def test_a_rendering_that_fails_is_tried_again() -> None:
