@@ -17,7 +17,7 @@ def main() -> None:
     """Measure."""
     runner = pyperf.Runner()
     codec = JSONCodec()
-    feed = codec.decoder({"/"}).feed
+    feed = codec.decoder({"/", "/chat"}).feed
     packets = {
         "event with ack, 32 B": Packet(EVENT, "/", SMALL, 17),
         "acknowledgement, 32 B": Packet(ACK, "/", SMALL[1:], 17),
