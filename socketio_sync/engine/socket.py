@@ -117,12 +117,19 @@ class EngineSocket:
     @property
     def writable(self) -> bool:
         """Whether a message would leave now, with nothing queued before it."""
+        self._settle()
         return self.is_open and self.transport.writable
 
     @property
     def buffered_bytes(self) -> int:
         """Bytes queued for the client and not taken by it (or its kernel) yet."""
+        self._settle()
         return self.transport.queued_bytes
+
+    def _settle(self) -> None:
+        """Count what is collected for many, too."""
+        if self._runtime.is_current():
+            self._runtime.outbox.settle()
 
     # -- for applications -------------------------------------------------------------------------
 
@@ -288,10 +295,7 @@ class EngineSocket:
         timers = self._runtime.timers
         now = timers.now()
         heartbeat = self._heartbeat
-        if self.transport.paused and now >= heartbeat.deadline:
-            # Nobody reads, so nobody can have heard the answer, or in revision 3 the ping.
-            heartbeat.postpone(1.0)
-        due = heartbeat.due(now)
+        due = heartbeat.due(now, listening=not self.transport.paused)
         if due is Due.DEAD:
             self.on_close("ping timeout")
             return

@@ -179,7 +179,7 @@ class Namespace(Endpoint):
         if selection.volatile:
             # What was meant for them before counts.
             outbox.settle()
-            sockets = [socket for socket in sockets if socket.connection.session.writable]
+            sockets = [socket for socket in sockets if socket.connection.session.transport.writable]
         outbox.deliver(sockets, outgoing.batch(), _fan_out)
 
 

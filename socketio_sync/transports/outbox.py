@@ -1,4 +1,4 @@
-"""The flush at the end of each turn of the loop: one system call per connection, whatever was queued.
+"""The end of each turn of the loop: one system call per connection, and broadcasts joined once for all.
 
 What makes a broadcast cheap is not the queueing but the writing: each dirty connection is written to once
 per turn of the loop, however many messages the turn produced for it.
@@ -32,8 +32,8 @@ class Outbox:
     """The dirty connections of one hub. For the hub's thread only.
 
     Attributes:
-        began: When the worker that runs now began with what it has received, in seconds since the epoch.
-            A turn in which many readers run isn't a stale one.
+        began: When the worker that runs now began with what it has received, in seconds since the epoch,
+            later by the time that broadcasts took. A turn in which many readers run isn't a stale one.
         recipients: For whom broadcasts are collected; None while there is none.
     """
 
@@ -52,13 +52,14 @@ class Outbox:
 
     def add(self, connection: Flushable) -> None:
         """Have ``connection`` flushed at the end of this turn; at once if the caller has run for long."""
-        if not self._dirty:
-            self._loop.run_callback(self._flush)
-        self._dirty.append(connection)
         if not self._held:
             stale = time() - STALE
             if self.began < stale and self._loop.now() < stale:
                 connection.flush()
+                return
+        if not self._dirty:
+            self._loop.run_callback(self._flush)
+        self._dirty.append(connection)
 
     def deliver(self, recipients: Sequence[Any], batch: Batch, fan_out: FanOut) -> None:
         """Have ``batch`` sent to ``recipients`` in this turn, with whatever follows for the same ones.
@@ -83,7 +84,7 @@ class Outbox:
         self._size += batch.size
         if ran > STALE:
             self._flush()
-            self.began = time()
+            self.began = time() - ran
 
     def settle(self) -> None:
         """Send what is collected for many, as something else is to be sent behind it."""

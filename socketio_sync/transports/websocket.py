@@ -165,6 +165,7 @@ class WebSocketTransport:
         """Send what is queued, then a close frame; the peer has ``close_timeout`` to answer it."""
         if self._closing:
             return
+        self._runtime.outbox.settle()
         self._closing = True
         self._writer.write_last(encode_close(code, reason))
         self._await_end()
@@ -348,6 +349,7 @@ class WebSocketTransport:
             self._writer.write_pong(encode_frame(PONG, event.payload))
         elif isinstance(event, Closed):
             if not self._closing:
+                self._runtime.outbox.settle()
                 self._closing = True
                 self._writer.write_last(encode_close(None if event.code == 1005 else event.code))
             self.abort("transport close", f"close frame {event.code} {event.reason}".rstrip())

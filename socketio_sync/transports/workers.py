@@ -61,7 +61,7 @@ class Workers:
 
     Attributes:
         serving: The worker that runs now and takes in for a connection: a job may run in its greenlet.
-            None while a job or anybody else runs.
+            None while a job or anybody else runs, and where something else makes it wait.
         handling: The worker that has begun a job in this way and hasn't come back from it.
     """
 
@@ -142,6 +142,10 @@ class Workers:
             # Here again, the worker has served all, or it blocks.
             if self.handling is not None:
                 self._relieve()
+            elif self.serving is not None:
+                # Something else than a job made it wait, a log handler perhaps: it ends what it is at.
+                self.serving.connection = None
+                self.serving = None
 
     def _lead(self, ready: list[Readable]) -> None:
         me: Any = getcurrent()
@@ -150,6 +154,9 @@ class Workers:
             self.serving = me
             try:
                 connection.take(me)
+            except BaseException:
+                me.connection = None
+                raise
             finally:
                 self.serving = None
             if me.connection is None:

@@ -12,7 +12,7 @@ from tests.server.test_outgoing import CountingCodec
 from tests.support.client import Poller
 from tests.support.server import Running, Servers, eventually
 from tests.support.sio_client import Connect, SioClient
-from tests.support.ws_client import WebSocket
+from tests.support.ws_client import CLOSE, TEXT, WebSocket, frame
 
 
 class Crowd:
@@ -226,6 +226,34 @@ def test_broadcasts_of_one_turn_reach_a_client_before_it_is_closed(crowd: Crowd)
     for name in "bc":
         assert crowd.clients[name].closed.wait(5)
         assert [arguments for _, _, arguments in crowd.clients[name].events] == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "last", [frame(CLOSE, b"\x03\xe8"), frame(TEXT, b"9"), frame(TEXT, b"49"), b"\x81\x01x"]
+)
+def test_broadcasts_of_one_turn_reach_a_client_that_goes_or_errs_behind_them(
+    serve: Servers, last: bytes
+) -> None:
+    site = serve()
+    site.io.on("go", lambda socket: site.io.emit("news"))
+    client = WebSocket(site.port).open()
+    client.join()
+    client.bytes.send(frame(TEXT, b'42["go"]') + last)
+    assert client.receive() == '42["news"]'
+    client.close()
+
+
+def test_what_is_collected_counts_as_queued(crowd: Crowd) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    def go(socket: Socket) -> None:
+        crowd.io.emit("news", "x" * 1000)
+        seen.append((socket.conn.buffered_bytes > 1000, socket.conn.writable))
+
+    crowd.io.on("go", go)
+    crowd.clients["a"].emit("go")
+    crowd.clients["a"].expect("news")
+    assert seen == [(True, True)]
 
 
 @pytest.mark.parametrize("room", [None, 1.5, b"a", True, ("a",), ["a"]])

@@ -110,6 +110,44 @@ def test_the_output_of_a_handler_that_computes_is_not_delayed(
     assert seen == [b"0", b"1", b"2"]
 
 
+def test_what_a_handler_emits_behind_a_late_broadcast_is_not_delayed_either(
+    wires: Wires, runtime: Runtime
+) -> None:
+    writer, peer = writer_to_packets(wires, runtime)
+    peer.sock.settimeout(0)
+    seen = []
+
+    def handler() -> None:
+        runtime.outbox.began = time.time()
+        compute(STALE * 2)
+        for number in range(0, 4, 2):
+            runtime.outbox.deliver((writer,), batch(number), write)
+            seen.append(peer.sock._sock.recv(100))
+            writer.write(b"%d" % (number + 1))
+            seen.append(peer.sock._sock.recv(100))
+
+    gevent.spawn(handler).get(timeout=5)
+    assert seen == [b"0", b"1", b"2", b"3"]
+
+
+def test_what_is_flushed_at_once_is_not_listed_for_the_end_of_the_turn(runtime: Runtime) -> None:
+    flushed = []
+
+    class Connection:
+        def flush(self) -> None:
+            flushed.append(self)
+
+    def handler() -> None:
+        runtime.outbox.began = time.time()
+        compute(STALE * 2)
+        for _ in range(3):
+            runtime.outbox.add(Connection())
+
+    gevent.spawn(handler).get(timeout=5)
+    turns()
+    assert len(flushed) == 3
+
+
 def test_a_turn_in_which_many_readers_run_collects_all_the_same(wires: Wires, runtime: Runtime) -> None:
     writer, peer = writer_to_packets(wires, runtime)
 

@@ -110,6 +110,28 @@ def test_what_arrives_during_a_slice_wakes_no_job_that_waits(wires: Wires, pair)
     assert outcomes == ["slept"] * 10
 
 
+def test_what_makes_a_worker_wait_outside_a_job_lends_it_to_nobody(wires: Wires) -> None:
+    release, greenlets = Event(), []
+    # A log handler, say, that connects to its server.
+    slow, other = wires(), wires()
+    slow.handler.hook = lambda data: release.wait()
+    lane = Lane(wires.runtime.workers, Backlog())
+    slow.peer.send(texts("waits"))
+    eventually(lambda: slow.handler.packets)
+    workers = wires.runtime.workers
+    assert workers.serving is None
+    # As the request of a polling client does.
+    lane.submit(0, lambda data: greenlets.append(gevent.getcurrent()), "x")
+    assert greenlets[0] is not gevent.getcurrent()
+    assert type(greenlets[0]) is Worker
+    other.peer.send(texts("y"))
+    eventually(lambda: other.handler.packets)
+    release.set()
+    eventually(lambda: not workers.busy)
+    slow.peer.send(texts("z"))
+    eventually(lambda: len(slow.handler.packets) == 2)
+
+
 def test_a_job_that_blocks_and_goes_on_in_the_same_turn_keeps_reading(wires: Wires) -> None:
     greenlets: list[Any] = []
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+# How often a client that pings, and isn't listened to, is looked at again.
+_UNHEARD = 1.0
+
 
 class Due(Enum):
     """What has to be done about a session's heartbeat."""
@@ -45,11 +48,22 @@ class Heartbeat:
         self.awaiting_pong = False
         self.deadline = now + interval if revision >= 4 else now + interval + timeout
 
-    def due(self, now: float) -> Due:
-        """Say what has to be done. PING is said once: the ping counts as sent at ``now``."""
+    def due(self, now: float, *, listening: bool = True) -> Due:
+        """Say what has to be done. PING is said once: the ping counts as sent at ``now``.
+
+        Args:
+            now: The time.
+            listening: Whether the peer is listened to at the moment. Otherwise its silence isn't held
+                against it, and it is pinged on, as it gives the connection up when no ping comes.
+        """
         if now < self.deadline:
             return Due.NOTHING
-        if self.awaiting_pong or self._revision < 4:
+        if self._revision < 4:
+            if listening:
+                return Due.DEAD
+            self.deadline = now + _UNHEARD
+            return Due.NOTHING
+        if self.awaiting_pong and listening:
             return Due.DEAD
         self.awaiting_pong = True
         self._extended = False
@@ -74,14 +88,4 @@ class Heartbeat:
         """
         if self.awaiting_pong and not self._extended:
             self._extended = True
-            # A postponed deadline may be further away already.
-            self.deadline = max(self.deadline, now + self._timeout)
-
-    def postpone(self, seconds: float) -> None:
-        """Don't hold ``seconds`` against the peer: it wasn't listened to for that long.
-
-        Moves only the moment at which the session is given up. A ping that is due stays due, as the
-        client gives the connection up when none comes.
-        """
-        if self.awaiting_pong or self._revision < 4:
-            self.deadline += seconds
+            self.deadline = now + self._timeout

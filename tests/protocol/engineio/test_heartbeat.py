@@ -74,26 +74,18 @@ def test_other_packets_do_not_delay_a_ping() -> None:
     assert beat.deadline == 25.0
 
 
-def test_a_postponed_timeout_is_not_shortened_by_other_packets() -> None:
+def test_a_peer_that_is_not_listened_to_is_pinged_on_and_not_given_up() -> None:
     beat = heartbeat()
-    beat.due(25.0)
-    beat.postpone(100.0)
-    beat.on_activity(26.0)
-    assert beat.deadline == 145.0
-
-
-def test_what_was_not_listened_to_is_not_held_against_the_peer() -> None:
-    beat = heartbeat()
-    beat.due(25.0)
-    beat.postpone(5.0)
-    assert beat.due(45.0) is Due.NOTHING
-    assert beat.due(50.0) is Due.DEAD
-
-
-def test_a_ping_is_never_postponed() -> None:
-    beat = heartbeat()
-    beat.postpone(5.0)
-    assert beat.due(25.0) is Due.PING
+    assert [beat.due(now, listening=False) for now in (24.9, 25.0, 44.9, 45.0, 65.0)] == [
+        Due.NOTHING,
+        Due.PING,
+        Due.NOTHING,
+        Due.PING,
+        Due.PING,
+    ]
+    # Listened to again, it has the usual time for its pong.
+    assert beat.due(84.9) is Due.NOTHING
+    assert beat.due(85.0) is Due.DEAD
 
 
 def test_revision_3_waits_for_the_pings_of_the_client() -> None:
@@ -110,9 +102,9 @@ def test_only_pings_and_pauses_keep_a_session_of_revision_3() -> None:
     beat.on_activity(40.0)
     beat.on_pong(40.0)
     assert beat.deadline == 45.0
-    beat.postpone(5.0)
-    assert beat.due(45.0) is Due.NOTHING
-    assert beat.due(50.0) is Due.DEAD
+    assert beat.due(45.0, listening=False) is Due.NOTHING
+    assert beat.due(45.5) is Due.NOTHING
+    assert beat.due(46.0) is Due.DEAD
 
 
 def test_pings_of_the_client_mean_nothing_in_revision_4() -> None:
