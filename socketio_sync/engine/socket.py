@@ -240,7 +240,6 @@ class EngineSocket:
 
     def _end(self, reason: str, description: str, code: int | None) -> None:
         """The one way out: whatever happens, the handler hears of it exactly once."""
-        self._runtime.outbox.settle()
         self.is_open = False
         self.on_message = _ignore
         self.reason = reason

@@ -319,12 +319,12 @@ class Connection:
 
     def send_now(self, encoded: Encoded) -> None:
         """Queue an encoded packet."""
-        if self.outbox.recipients is not None:
-            self.outbox.settle()
         text, attachments = encoded
         if text is None:
             self.session.send_messages(messages_of(encoded))
         elif self.session.is_open:
+            if self.outbox.recipients is not None:
+                self.outbox.settle()
             transport = self.session.transport
             if attachments:
                 transport.send_parts(text, attachments)

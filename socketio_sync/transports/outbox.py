@@ -108,6 +108,7 @@ class Outbox:
 
     def _flush(self) -> None:
         try:
+            # Not worth a call in a turn without broadcasts.
             if self.recipients is not None:
                 self.settle()
         finally:

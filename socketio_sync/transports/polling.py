@@ -218,6 +218,7 @@ class PollingTransport:
         """Tell the client with the held GET, or else with the next one; there are no codes here."""
         if self._closed:
             return
+        self._runtime.outbox.settle()
         if not self._items and not self.held:
             self._items.append((NOOP, ""))
         self._items.append((CLOSE, ""))

@@ -342,6 +342,7 @@ def hammer(*, seconds: float, threads: int = 8, greenlets: int = 64) -> int:
         finished.append(lock)
         real_thread(run, (worker, lambda: real_sleep(0), lock.release))
     for worker in range(threads, threads + greenlets):
+        # Its pause is to give way in between, which is the subject.
         gevent.spawn(run, worker, lambda: gevent.sleep(0), lambda: None)
     # How long they hammer; no result depends on it.
     gevent.sleep(seconds)

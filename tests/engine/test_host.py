@@ -81,6 +81,7 @@ def test_a_host_that_serves_one_request_at_a_time_is_503_at_once() -> None:
 
 def test_run_on_hub_returns_and_raises_what_the_function_does() -> None:
     runtime = HubThread().runtime
+    # Giving way works only in a greenlet of that hub.
     ident, value = run_on_hub(runtime, lambda: (threading.get_ident(), gevent.sleep(0)))
     assert ident != threading.get_ident()
     assert value is None

@@ -22,6 +22,7 @@ def test_messages_are_handled_in_order_each_to_its_end(mount: Mount) -> None:
     site = mount()
     steps: list[Any] = []
 
+    # Both handlers wait, so that what follows arrives meanwhile; no result depends on how long.
     def slow(message: str) -> None:
         steps.append(("begin", message))
         gevent.sleep(0.002)

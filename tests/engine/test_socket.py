@@ -167,6 +167,7 @@ def test_a_held_poll_is_told_of_the_timeout(mount: Mount) -> None:
 def test_messages_do_not_replace_pongs_for_long(mount: Mount) -> None:
     site = mount(ping_interval=0.1, ping_timeout=0.1)
     ws, session = site.websocket()
+    # A client that says something ten times in each timeout; it ends with the test.
     talking = gevent.spawn(lambda: [(ws.send("4x"), gevent.sleep(0.01)) for _ in range(200)])
     site.closed("ping timeout")
     assert len(site.messages) < 60
@@ -250,6 +251,7 @@ def test_a_session_ends_once_with_the_first_reason(
     session.refuse("parse error", "later")
     session.on_packet(4, "later")
     ws.close()
+    # A turn, in which a second end would be told.
     gevent.sleep(0)
     site.closed(reason)
     assert (session.reason, session.refused, session.is_open) == (reason, refused, False)

@@ -48,6 +48,7 @@ def start(port: int, errors: Path) -> subprocess.Popen[str]:
         except OSError:
             assert process.poll() is None, errors.read_text()
             assert time.monotonic() < deadline, "it doesn't listen"
+            # Until the deadline above: another process tells nobody when it listens.
             time.sleep(0.02)
 
 

@@ -147,6 +147,7 @@ class HostServer:
                 self.kill()
                 what = "ended" if ended else f"doesn't serve after {START_TIMEOUT} s"
                 raise HostFailed(f"{self.host.name} {what}:\n{self.log()[-2000:]}")
+            # Until the deadline above: another process tells nobody when it serves.
             time.sleep(0.05)
 
     def kill(self) -> None:

@@ -36,6 +36,7 @@ def test_a_call_is_settled_before_or_while_it_is_waited_for(runtime: Runtime) ->
     assert call.wait(0) == 1
     call = Call(runtime)
     waiting = gevent.spawn(call.wait, 5)
+    # A turn, after which it waits.
     gevent.sleep(0)
     call.resolve([1, 2])
     assert waiting.get(timeout=1) == (1, 2)
@@ -44,6 +45,7 @@ def test_a_call_is_settled_before_or_while_it_is_waited_for(runtime: Runtime) ->
 def test_a_call_fails_with_the_reason(runtime: Runtime) -> None:
     call = Call(runtime)
     waiting = gevent.spawn(outcome, call.wait, 5)
+    # A turn, after which it waits.
     gevent.sleep(0)
     call.fail("ping timeout")
     error = waiting.get(timeout=1)

@@ -214,7 +214,12 @@ def test_each_client_gets_what_is_meant_for_it_in_order_whatever_is_mixed(
         assert [numbers for _, _, (numbers, *_) in crowd.clients[name].events] == expected[name]
 
 
-def test_broadcasts_of_one_turn_reach_a_client_before_it_is_closed(crowd: Crowd) -> None:
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_broadcasts_of_one_turn_reach_a_client_before_it_is_closed(
+    serve: Servers, connect: Connect, transport: str
+) -> None:
+    crowd = Crowd(serve, connect, transports={"b": transport, "c": transport})
+
     def farewell(socket: Socket) -> None:
         crowd.io.emit("news", 1)
         crowd.io.emit("news", 2)

@@ -29,6 +29,7 @@ def test_t9_the_events_of_one_client_are_handled_in_order_while_all_else_is_serv
 
     @site.io.on("number")
     def number(socket: Socket, value: int) -> None:
+        # Handlers of uneven length are the subject.
         gevent.sleep(delays.random() * 0.008)
         if value == 50:
             # The answer comes over the same connection, behind events that wait for this handler.

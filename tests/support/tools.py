@@ -15,4 +15,5 @@ def lacking(what: str, package: str) -> NoReturn:
     """
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing: .ci/run installs it")
+    # A newcomer without root can't install it, and `make test` says at its end what was skipped.
     pytest.skip(f"no {what} here: apt-get install {package}")
