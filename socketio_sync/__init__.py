@@ -8,6 +8,7 @@ from socketio_sync.exceptions import (
     AckTimeout,
     ConnectionRefused,
     Disconnected,
+    EventRefused,
     HandshakeRefused,
     NotConnected,
     PacketError,
@@ -17,7 +18,11 @@ from socketio_sync.exceptions import (
 )
 from socketio_sync.logs import configure
 from socketio_sync.server.broadcast import BroadcastOperator
+from socketio_sync.server.direct import SocketOperator
+from socketio_sync.server.dynamic import ParentNamespace
+from socketio_sync.server.methods import NamespaceHandlers, handles
 from socketio_sync.server.namespace import Namespace
+from socketio_sync.server.remote import RemoteSocket
 from socketio_sync.server.socket import Socket
 from socketio_sync.wsgi import Server, WSGIApp
 
@@ -27,17 +32,23 @@ __all__ = [
     "BroadcastOperator",
     "ConnectionRefused",
     "Disconnected",
+    "EventRefused",
     "HandshakeRefused",
     "Namespace",
+    "NamespaceHandlers",
     "NotConnected",
     "PacketError",
+    "ParentNamespace",
     "PayloadTooLarge",
+    "RemoteSocket",
     "RoomLimitError",
     "Server",
     "Socket",
     "SocketIOError",
+    "SocketOperator",
     "WSGIApp",
     "__version__",
+    "handles",
 ]
 
 configure()

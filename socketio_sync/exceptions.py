@@ -4,6 +4,7 @@ The tree, from its root:
 
     SocketIOError
      ├ ConnectionRefused     an application's middleware refuses a client
+     ├ EventRefused          an application's middleware refuses an event
      ├ AckTimeout            not everybody acknowledged in time
      ├ Disconnected          the client left before it acknowledged
      ├ NotConnected          the socket is gone already
@@ -36,6 +37,10 @@ class ConnectionRefused(SocketIOError):
         super().__init__(message)
         self.message = message
         self.data = data
+
+
+class EventRefused(SocketIOError):
+    """Raised by a middleware of a socket to refuse an event; its text is what ``error`` handlers get."""
 
 
 class AckTimeout(SocketIOError):

@@ -14,6 +14,9 @@ Origins: TypeAlias = "_Origin | Iterable[_Origin] | Callable[[str, Environ], boo
 
 TRANSPORTS = ("polling", "websocket")
 
+# How long somebody who blocks waits for an acknowledgement, unless told otherwise.
+ACK_TIMEOUT = 30.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineOptions:
@@ -85,6 +88,31 @@ class EngineOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RecoveryOptions:
+    """Options of connection state recovery. Each bound holds for one namespace.
+
+    Attributes:
+        max_disconnection_duration: How long a client may be gone and still be recovered.
+        skip_middlewares: Whether the namespace's middlewares aren't asked again.
+        max_events: Most events kept for all, and most kept for each client beside.
+        max_bytes: Most bytes of all that is kept.
+        max_sessions: Most clients that are waited for.
+    """
+
+    max_disconnection_duration: float = 120.0
+    skip_middlewares: bool = True
+    max_events: int = 10_000
+    max_bytes: int = 64 * 1024 * 1024
+    max_sessions: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work, by name."""
+        for name in ("max_disconnection_duration", "max_events", "max_bytes", "max_sessions"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServerOptions(EngineOptions):
     """Options of the Socket.IO server, on top of the engine's.
 
@@ -105,7 +133,13 @@ class ServerOptions(EngineOptions):
         max_rooms: Most rooms of one socket.
         max_pending_acks: Most acknowledgements that one socket may owe.
         max_unknown_acks: Most acknowledgements in a row that nobody asked for.
-        call_timeout: How long ``call`` waits where no ``timeout`` is given.
+        ack_timeout: How long acknowledgements may take where no ``timeout`` is given. None is 30 s for
+            ``call`` and for broadcasts, and no limit for the callback of a single client; with a time that
+            callback gets the error, or None, as its first argument.
+        cleanup_empty_child_namespaces: Whether a namespace that was made for a client is forgotten when its
+            last one has left.
+        connection_state_recovery: Whether a client that comes back soon gets its id, rooms and data again,
+            and what it has missed: None, True, or a dict of the fields of :class:`RecoveryOptions`.
         error_acks: Whether a handler that raises acknowledges with ``{"error": {...}}``.
     """
 
@@ -123,7 +157,9 @@ class ServerOptions(EngineOptions):
     max_rooms: int = 10_000
     max_pending_acks: int = 10_000
     max_unknown_acks: int = 1_000
-    call_timeout: float = 30.0
+    ack_timeout: float | None = None
+    cleanup_empty_child_namespaces: bool = False
+    connection_state_recovery: bool | Mapping[str, Any] | None = None
     error_acks: bool = False
 
     def __post_init__(self) -> None:
@@ -131,6 +167,22 @@ class ServerOptions(EngineOptions):
         EngineOptions.__post_init__(self)
         if isinstance(self.parser, str) and self.parser not in ("json", "msgpack"):
             raise ValueError(f'parser must be "json", "msgpack" or a codec, not {self.parser!r}')
+        self.recovery_options()
+        if self.ack_timeout is not None and self.ack_timeout <= 0:
+            raise ValueError(f"ack_timeout must be positive, not {self.ack_timeout!r}")
+
+    def recovery_options(self) -> RecoveryOptions | None:
+        """Return the options of connection state recovery; None if it is off."""
+        recovery = self.connection_state_recovery
+        if not recovery and not isinstance(recovery, Mapping):
+            return None
+        return RecoveryOptions() if recovery is True else RecoveryOptions(**recovery)
+
+    def ack_timeout_or(self, timeout: float | None) -> float:
+        """Return how long somebody waits for an acknowledgement who has said ``timeout``, or None."""
+        if timeout is None:
+            timeout = self.ack_timeout
+        return timeout if timeout is not None else ACK_TIMEOUT
 
     def engine_options(self) -> EngineOptions:
         """Return the part that the Engine.IO server takes."""

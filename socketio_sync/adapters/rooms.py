@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from gevent.monkey import get_original
 
 M = TypeVar("M", bound=Hashable)
+
+Change: TypeAlias = tuple[str, bool]
+"""A room that was joined or left, and whether it began or ended by that."""
 
 # The operating system's own lock, patched process or not: gevent's would serve the greenlets of one
 # thread only. Nothing below switches greenlets while it is held. It is re-entrant (at no measurable
@@ -35,43 +38,56 @@ class Rooms(Generic[M]):
         self._rooms: dict[M, set[str]] = {}
         self._snapshots: dict[str, tuple[M, ...]] = {}
 
-    def join(self, member: M, rooms: Iterable[str]) -> None:
-        """Add ``member`` to ``rooms``; those it is in already stay as they are."""
+    def join(self, member: M, rooms: Iterable[str]) -> list[Change]:
+        """Add ``member`` to ``rooms``; those it is in already stay as they are.
+
+        Returns:
+            The others, each with whether it is new.
+        """
         # An iterable may be a generator, whose code must not run under the lock.
         names = tuple(rooms)
+        joined: list[Change] = []
         with self._lock:
             own = self._rooms.get(member, set())
             for room in names:
                 if room not in own:
                     own.add(room)
+                    joined.append((room, room not in self._members))
                     self._members.setdefault(room, {})[member] = None
                     self._snapshots.pop(room, None)
             if own:
                 self._rooms[member] = own
+        return joined
 
-    def leave(self, member: M, rooms: Iterable[str]) -> None:
-        """Remove ``member`` from ``rooms``; those it isn't in are passed over."""
+    def leave(self, member: M, rooms: Iterable[str]) -> list[Change]:
+        """Remove ``member`` from ``rooms``; those it isn't in are passed over.
+
+        Returns:
+            The others, each with whether it has gone because nobody is left in it.
+        """
         names = tuple(rooms)
+        left: list[Change] = []
         with self._lock:
             own = self._rooms.get(member)
             if own is None:
-                return
+                return left
             for room in names:
                 if room in own:
                     own.discard(room)
-                    self._remove(member, room)
+                    left.append((room, self._remove(member, room)))
             if not own:
                 self._rooms.pop(member, None)
+        return left
 
-    def leave_all(self, member: M) -> frozenset[str]:
-        """Remove ``member`` from every room and return these; the cost is that of its own rooms alone."""
+    def leave_all(self, member: M) -> list[Change]:
+        """Remove ``member`` from every room; the cost is that of its own rooms alone.
+
+        Returns:
+            These, each with whether it has gone because nobody is left in it.
+        """
         with self._lock:
             own = self._rooms.pop(member, None)
-            if own is None:
-                return frozenset()
-            for room in own:
-                self._remove(member, room)
-        return frozenset(own)
+            return [(room, self._remove(member, room)) for room in own] if own is not None else []
 
     def rooms_of(self, member: M) -> frozenset[str]:
         """Return the rooms that ``member`` is in."""
@@ -123,10 +139,12 @@ class Rooms(Generic[M]):
             snapshot = self._snapshots[room] = tuple(members)
         return snapshot
 
-    def _remove(self, member: M, room: str) -> None:
-        """Remove ``member`` from the list of ``room``. The lock is held."""
+    def _remove(self, member: M, room: str) -> bool:
+        """Remove ``member`` from the list of ``room``; tell whether that was the last. The lock is held."""
         members = self._members[room]
         del members[member]
         self._snapshots.pop(room, None)
-        if not members:
-            del self._members[room]
+        if members:
+            return False
+        del self._members[room]
+        return True

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from gevent import monkey
 from gevent.event import AsyncResult
 
-from socketio_sync.exceptions import AckTimeout, Disconnected, SocketIOError
+from socketio_sync.exceptions import AckTimeout, SocketIOError
 from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.timers import Timers
 
 _allocate_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
 
@@ -20,8 +21,8 @@ class PendingAck(Protocol):
     def resolve(self, values: Sequence[Any]) -> None:
         """Take the values of the acknowledgement."""
 
-    def fail(self, reason: str) -> None:
-        """Learn that the client has left, with the reason."""
+    def fail(self, error: SocketIOError) -> None:
+        """Learn that there will be none, and why."""
 
 
 def value_of(values: Sequence[Any]) -> Any:
@@ -32,7 +33,7 @@ def value_of(values: Sequence[Any]) -> Any:
 
 
 class CallbackAck:
-    """An acknowledgement that goes to a callback; it is dropped when the client leaves."""
+    """An acknowledgement that goes to a callback; it is dropped where there is none."""
 
     __slots__ = ("_run",)
 
@@ -44,23 +45,54 @@ class CallbackAck:
         """Run the callback."""
         self._run(values)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: SocketIOError) -> None:
         """Drop it."""
 
 
-class Call:
-    """One blocking ``call``: settled on the hub's thread, waited for anywhere.
+class TimedAck:
+    """An acknowledgement that goes to a callback whose first argument is the error, or None."""
+
+    __slots__ = ("_run", "_timeout", "_timer")
+
+    def __init__(self, run: Callable[[Sequence[Any]], None], timeout: float) -> None:
+        """Have ``run`` called with the error and the values, on the hub's thread.
+
+        ``timeout`` is in seconds, from ``begin`` on.
+        """
+        self._run = run
+        self._timeout = timeout
+        self._timer: Any = None
+
+    def begin(self, timers: Timers, expire: Callable[[AckTimeout], None]) -> None:
+        """Have ``expire`` called if nothing comes in time."""
+        error = timed_out(self._timeout)
+        self._timer = timers.after(self._timeout, lambda: expire(error))
+
+    def resolve(self, values: Sequence[Any]) -> None:
+        """Run the callback."""
+        self._end((None, *values))
+
+    def fail(self, error: SocketIOError) -> None:
+        """Run the callback with the error alone."""
+        self._end((error,))
+
+    def _end(self, arguments: Sequence[Any]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._run(arguments)
+
+
+class Waiter:
+    """Something that one greenlet or thread waits for, and that is settled on the hub's thread.
 
     A greenlet of the hub waits for an event of gevent's; another thread for a native lock, as it has no
     hub of its own that anybody would run.
     """
 
-    __slots__ = ("_failure", "_lock", "_result", "_values")
+    __slots__ = ("_lock", "_result")
 
     def __init__(self, runtime: Runtime) -> None:
         """Prepare to wait in the calling greenlet or thread."""
-        self._values: Sequence[Any] = ()
-        self._failure: SocketIOError | None = None
         self._result: Any = None
         self._lock: Any = None
         if runtime.is_current():
@@ -69,21 +101,41 @@ class Call:
             self._lock = _allocate_lock()
             self._lock.acquire()
 
-    def resolve(self, values: Sequence[Any]) -> None:
-        """Take the answer."""
-        self._values = values
-        self._settle()
-
-    def fail(self, reason: str) -> None:
-        """Learn that there will be none."""
-        self._failure = Disconnected(reason)
-        self._settle()
-
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """End the waiting; to be called once."""
         if self._result is not None:
             self._result.set(True)
         else:
             self._lock.release()
+
+    def wait(self, timeout: float) -> bool:
+        """Block until it is settled, for ``timeout`` seconds at most; tell whether it is."""
+        if self._result is not None:
+            # Not get(): its Timeout can't be told from one that the caller has set.
+            return bool(self._result.wait(timeout=timeout))
+        return bool(self._lock.acquire(timeout=timeout))
+
+
+class Call:
+    """One blocking ``call``: settled on the hub's thread, waited for anywhere."""
+
+    __slots__ = ("_failure", "_values", "_waiter")
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Prepare to wait in the calling greenlet or thread."""
+        self._values: Sequence[Any] = ()
+        self._failure: SocketIOError | None = None
+        self._waiter = Waiter(runtime)
+
+    def resolve(self, values: Sequence[Any]) -> None:
+        """Take the answer."""
+        self._values = values
+        self._waiter.settle()
+
+    def fail(self, error: SocketIOError) -> None:
+        """Learn that there will be none."""
+        self._failure = error
+        self._waiter.settle()
 
     def wait(self, timeout: float) -> Any:
         """Block until there is an answer; return it in Python's terms.
@@ -92,12 +144,13 @@ class Call:
             AckTimeout: None came within ``timeout`` seconds.
             Disconnected: The client left.
         """
-        if self._result is not None:
-            # Not get(): its Timeout can't be told from one that the caller has set.
-            if not self._result.wait(timeout=timeout):
-                raise AckTimeout(f"no acknowledgement within {timeout:g} s")
-        elif not self._lock.acquire(timeout=timeout):
-            raise AckTimeout(f"no acknowledgement within {timeout:g} s")
+        if not self._waiter.wait(timeout):
+            raise timed_out(timeout)
         if self._failure is not None:
             raise self._failure
         return value_of(self._values)
+
+
+def timed_out(timeout: float) -> AckTimeout:
+    """Return the error of a client that hasn't answered in ``timeout`` seconds."""
+    return AckTimeout(f"no acknowledgement within {timeout:g} s")

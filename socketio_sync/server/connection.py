@@ -26,11 +26,13 @@ from socketio_sync.protocol.socketio.packet import (
 from socketio_sync.server.dispatch import run_event, run_lifecycle, run_middlewares
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.outgoing import messages_of
+from socketio_sync.server.recovery import Lost, Missed, claims_of
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.workers import Backlog
 
 if TYPE_CHECKING:
+    from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.server import Server
 
 logger = logging.getLogger(__name__)
@@ -146,7 +148,7 @@ class Connection:
             shown(description),
         )
         for socket in tuple(self.sockets.values()):
-            self.workers.run(run_lifecycle_error, socket, description)
+            self.workers.run(run_lifecycle, socket, "error", description)
         self.session.refuse("parse error", description)
 
     def _close_for_offence(self, description: str) -> None:
@@ -223,49 +225,92 @@ class Connection:
         if name in self.sockets or name in self._pending:
             self._close_for_offence(f"a second CONNECT to {shown(name)}")
             return
-        options = self._server.options
         namespace = self._server.namespaces.get(name)
-        if namespace is None:
+        if namespace is None and not self._server.has_parents:
             self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
             return
+        options = self._server.options
         if len(self.sockets) + len(self._pending) >= options.max_namespaces:
             self._close_for_offence(f"more than {options.max_namespaces} namespaces")
             return
         handshake = Handshake(
             self.session.environ, auth, trusted_proxies=options.trusted_proxies, extra_query=extra_query
         )
-        socket = Socket(self._new_id(name), namespace, self, handshake)
-        if namespace.middlewares:
+        if namespace is None or namespace.hooks.middlewares:
             self._pending.add(name)
-            self.workers.run(self._admit, socket)
+            self.workers.run(self._admit, name, handshake)
         else:
-            self._join(socket)
+            self._join(*self._new_socket(namespace, handshake))
+
+    def _admit(self, name: str, handshake: Handshake) -> None:
+        """Have the namespace made if need be, and ask its middlewares; in a worker."""
+        server = self._server
+        namespace = server.namespaces.get(name) or server.adopt(name, handshake.auth)
+        if namespace is None:
+            self._pending.discard(name)
+            if self.session.is_open:
+                self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
+            return
+        # It must not be forgotten meanwhile.
+        namespace.joining += 1
+        socket, missed = self._new_socket(namespace, handshake)
+        skip = missed is not None and missed.skip_middlewares
+        refusal = None if skip else run_middlewares(socket)
+        self._pending.discard(name)
+        namespace.joining -= 1
+        if self.session.is_open and refusal is None:
+            self._join(socket, missed)
+            return
+        namespace.check_empty()
+        if self.session.is_open and refusal is not None:
+            self._refuse(name, refusal)
 
     def _new_id(self, name: str) -> str:
         if self.session.protocol == 4:
             return new_id()
         return self.session.id if name == "/" else f"{name}#{self.session.id}"
 
-    def _admit(self, socket: Socket) -> None:
-        """Ask the namespace's middlewares; in a worker."""
-        refusal = run_middlewares(socket)
-        self._pending.discard(socket.namespace.name)
-        if not self.session.is_open:
-            return
-        if refusal is None:
-            self._join(socket)
-        else:
-            self._refuse(socket.namespace.name, refusal)
+    def _new_socket(self, namespace: Namespace, handshake: Handshake) -> tuple[Socket, Missed | None]:
+        """Make a socket, with what is kept of the client's earlier one if it has come back."""
+        recovery = namespace.recovery
+        if recovery is None or self.session.protocol == 3:
+            return Socket(self._new_id(namespace.name), namespace, self, handshake), None
+        failure = None
+        claims = claims_of(handshake.auth)
+        if claims is not None:
+            try:
+                missed = recovery.claim(claims, namespace.now())
+            except Lost as lost:
+                failure = str(lost)
+            else:
+                return missed.restore(Socket(missed.session.sid, namespace, self, handshake)), missed
+        socket = Socket(self._new_id(namespace.name), namespace, self, handshake)
+        socket.journal = recovery.journal()
+        socket.recovery_failure = failure
+        return socket, None
 
-    def _join(self, socket: Socket) -> None:
-        """Let a socket in: the CONNECT reply first, then the application's handlers."""
+    def _join(self, socket: Socket, missed: Missed | None = None) -> None:
+        """Let a socket in: what it has missed first, the CONNECT reply, then the application's handlers."""
         namespace = socket.namespace
+        try:
+            packets = missed.packets() if missed is not None else ()
+        except Lost as lost:
+            # So much has come while the middlewares were asked.
+            self.session.shut("forced close", str(lost))
+            return
         self._connect_timer.cancel()
         self.sockets[namespace.name] = socket
         socket.connected = True
-        namespace.add(socket)
         reply = {"sid": socket.id} if self.session.protocol == 4 else None
+        if socket.journal is not None and reply is not None and namespace.recovery is not None:
+            namespace.recovery.live[socket.journal.pid] = socket
+            reply["pid"] = socket.journal.pid
+        for encoded in packets:
+            self.send_now(encoded)
         self._send_packet(Packet(CONNECT, namespace.name, reply))
+        namespace.add(socket)
+        if missed is not None:
+            namespace.adapter.join(socket, missed.session.rooms)
         socket.on_connected()
 
     def _refuse(self, name: str, refusal: ConnectionRefused, *, unknown: bool = False) -> None:
@@ -333,8 +378,3 @@ class Connection:
 
     def _send_packet(self, packet: Packet) -> None:
         self.send_now(self._server.codec.encode(packet))
-
-
-def run_lifecycle_error(socket: Socket, description: str) -> None:
-    """Tell a socket's ``error`` handlers what its client did wrong."""
-    run_lifecycle(socket, "error", description)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from gevent import Timeout
 
-from socketio_sync.exceptions import ConnectionRefused
+from socketio_sync.exceptions import ConnectionRefused, SocketIOError
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.server.handlers import Handlers
 
 if TYPE_CHECKING:
+    from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.socket import Socket
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,12 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
     answer: Any = None
     returned = False
     failure: BaseException | None = None
-    handlers: Handlers | None = socket.namespace.handlers
+    shared, own = socket.namespace.handlers, socket.handlers
+    handlers: Handlers | None = shared
+    if shared.incoming or (own is not None and (own.incoming or own.filters)):
+        failure = _intercept(socket, name, arguments)
+        if failure is not None:
+            handlers = None
     while handlers is not None:
         for entry in handlers.events.get(name, ()):
             if entry.once and not handlers.spend(name, entry):
@@ -72,10 +78,73 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
                 # Something that can't be encoded: the handler's fault, as if it had raised.
                 report(socket, name, error)
     elif failure is None:
-        _unhandled(socket, name)
+        if not shared.incoming and (own is None or not own.incoming):
+            _unhandled(socket, name)
     elif ack_id is not None and socket.options.error_acks:
         error_ack = {"message": str(failure), "type": type(failure).__name__}
         socket.send_ack(ack_id, [{"error": error_ack}])
+
+
+def _intercept(socket: Socket, name: str, arguments: list[Any]) -> BaseException | None:
+    """Call those who hear of every event, then those who may refuse it; return the refusal.
+
+    The latter may change ``arguments``, of which the first is the socket.
+    """
+    for handler in socket.namespace.handlers.incoming:
+        run_plain(name, handler, socket, name, *arguments[1:])
+    own = socket.handlers
+    if own is None:
+        return None
+    for handler in own.incoming:
+        run_plain(name, handler, name, *arguments[1:])
+    payload = arguments[1:]
+    for check in own.filters:
+        try:
+            check(name, payload)
+        except SocketIOError as refusal:
+            logger.debug("socket %s: the event %s is refused: %s", socket.id, shown(name), refusal)
+            run_lifecycle(socket, "error", str(refusal))
+            return refusal
+        except Failure as error:
+            report(socket, name, error)
+            run_lifecycle(socket, "error", "internal error")
+            return error
+    arguments[1:] = payload
+    return None
+
+
+def run_outgoing(socket: Socket, event: Sequence[Any]) -> None:
+    """Call those who hear of every event to clients, with the name and the arguments."""
+    name = event[0]
+    for handler in socket.namespace.handlers.outgoing:
+        run_plain(name, handler, socket, *event)
+    if socket.handlers is not None:
+        for handler in socket.handlers.outgoing:
+            run_plain(name, handler, *event)
+
+
+def run_plain(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the application that nobody waits for; log what it raises."""
+    try:
+        return function(*arguments)
+    except Failure as error:
+        logger.error("the handler of %s raised", shown(what), exc_info=error)
+        return None
+
+
+def run_server_side(namespace: Namespace, event: str, arguments: Sequence[Any]) -> Any:
+    """Run the handlers of what another server has emitted; the first answer that isn't None counts."""
+    answer: Any = None
+    for handler in namespace.hooks.server_side.functions(event):
+        value = run_plain(event, handler, *arguments)
+        if answer is None:
+            answer = value
+    return answer
+
+
+def run_matcher(matches: Callable[[str, Any], Any], name: str, auth: Any) -> bool:
+    """Ask the application whether a namespace of this name is to be made; an error is a no."""
+    return bool(run_plain("a namespace's name", matches, name, auth))
 
 
 def run_lifecycle(socket: Socket, event: str, *arguments: Any) -> None:
@@ -97,7 +166,7 @@ def _run_lifecycle(handlers: Handlers, socket: Socket, event: str, arguments: tu
 
 def run_middlewares(socket: Socket) -> ConnectionRefused | None:
     """Run the middlewares of a socket's namespace in order; return the refusal, None to admit."""
-    for middleware in socket.namespace.middlewares:
+    for middleware in tuple(socket.namespace.hooks.middlewares):
         try:
             middleware(socket)
         except ConnectionRefused as refusal:
@@ -126,7 +195,7 @@ def report(socket: Socket, event: Any, error: BaseException) -> None:
         socket.id,
         exc_info=error,
     )
-    for handler in socket.namespace.error_handlers:
+    for handler in tuple(socket.namespace.hooks.error_handlers):
         try:
             handler(socket, event, error)
         except Exception:

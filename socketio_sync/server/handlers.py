@@ -56,48 +56,102 @@ class Handlers:
     it began.
 
     Attributes:
-        events: The handlers of the events from clients, by name, in the order of their registration.
+        events: The handlers of the events from clients, by name, in the order in which they are called.
+        incoming: Who hears of every event from a client, beside its handlers.
+        filters: Who may refuse an event from a client, after those.
+        outgoing: Who hears of every event to a client.
     """
 
-    __slots__ = ("_lifecycle", "_lifecycle_entries", "events")
+    __slots__ = ("_lifecycle", "_lifecycle_entries", "events", "filters", "incoming", "outgoing")
 
     def __init__(self, lifecycle: dict[str, int]) -> None:
         """Keep ``lifecycle`` events apart; the numbers are how many arguments they come with."""
         self._lifecycle = lifecycle
         self.events: dict[Any, tuple[_Entry, ...]] = {}
         self._lifecycle_entries: dict[Any, tuple[_Entry, ...]] = {}
+        self.incoming: tuple[Handler, ...] = ()
+        self.outgoing: tuple[Handler, ...] = ()
+        self.filters: tuple[Handler, ...] = ()
 
-    def add(self, event: str, handler: Handler | None, *, once: bool = False) -> Any:
-        """Register a handler, or return the decorator that does.
+    def copy(self) -> Handlers:
+        """Return a table of its own with the same handlers in it."""
+        other = Handlers(self._lifecycle)
+        with _changing:
+            other.events = dict(self.events)
+            other._lifecycle_entries = dict(self._lifecycle_entries)
+            other.incoming = self.incoming
+            other.outgoing = self.outgoing
+        return other
+
+    def add(self, event: str, handler: Handler, *, once: bool = False, first: bool = False) -> None:
+        """Register a handler; with ``first``, before those that are there.
 
         Raises:
             ValueError: The name is reserved and nobody could ever emit it.
             TypeError: The handler can't be called.
         """
-        if handler is None:
-            return lambda function: self.add(event, function, once=once)
         if event in RESERVED:
             hint = '; the event is called "connection"' if event == "connect" else ""
             raise ValueError(f"{event!r} is a reserved event name{hint}")
-        if not callable(handler):
-            raise TypeError(f"the handler of {event!r} must be callable, not {handler!r}")
-        table = self.events
-        call = handler
-        if event in self._lifecycle:
-            table = self._lifecycle_entries
-            call = trimmed(handler, self._lifecycle[event])
+        _check_callable(event, handler)
+        table = self._table_of(event)
+        call = trimmed(handler, self._lifecycle[event]) if event in self._lifecycle else handler
+        entry = _Entry(handler, call, once)
         with _changing:
-            table[event] = (*table.get(event, ()), _Entry(handler, call, once))
-        return handler
+            others = table.get(event, ())
+            table[event] = (entry, *others) if first else (*others, entry)
 
-    def remove(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler of an event, or all of them; ignored if there is none."""
-        table = self.events
-        if event in self._lifecycle:
-            table = self._lifecycle_entries
+    def remove(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler of an event, or all of them, or those of all events; ignored if there is none."""
         with _changing:
+            if event is None:
+                self.events.clear()
+                self._lifecycle_entries.clear()
+                return
+            table = self._table_of(event)
             left = () if handler is None else tuple(e for e in table.get(event, ()) if e.function != handler)
             _put(table, event, left)
+
+    def functions(self, event: str) -> list[Handler]:
+        """Return the handlers of an event, in the order in which they are called."""
+        return [entry.function for entry in self._table_of(event).get(event, ())]
+
+    def _table_of(self, event: str) -> dict[Any, tuple[_Entry, ...]]:
+        return self._lifecycle_entries if event in self._lifecycle else self.events
+
+    def add_filter(self, check: Handler) -> None:
+        """Register who may refuse events from clients.
+
+        Raises:
+            TypeError: It can't be called.
+        """
+        _check_callable("any event", check)
+        with _changing:
+            self.filters = (*self.filters, check)
+
+    def add_any(self, handler: Handler, *, outgoing: bool = False, first: bool = False) -> None:
+        """Register who hears of every event from clients, or to them.
+
+        Raises:
+            TypeError: It can't be called.
+        """
+        _check_callable("any event", handler)
+        with _changing:
+            others = self.outgoing if outgoing else self.incoming
+            self._put_any((handler, *others) if first else (*others, handler), outgoing)
+
+    def remove_any(self, handler: Handler | None = None, *, outgoing: bool = False) -> None:
+        """Remove one of those, or all."""
+        with _changing:
+            others = self.outgoing if outgoing else self.incoming
+            left = () if handler is None else tuple(other for other in others if other != handler)
+            self._put_any(left, outgoing)
+
+    def _put_any(self, handlers: tuple[Handler, ...], outgoing: bool) -> None:
+        if outgoing:
+            self.outgoing = handlers
+        else:
+            self.incoming = handlers
 
     def names(self) -> list[str]:
         """Return the events from clients that have a handler."""
@@ -116,6 +170,11 @@ class Handlers:
                     _put(table, event, tuple(other for other in entries if other is not entry))
                     return True
         return False
+
+
+def _check_callable(event: str, handler: Any) -> None:
+    if not callable(handler):
+        raise TypeError(f"the handler of {event!r} must be callable, not {handler!r}")
 
 
 def _put(table: dict[Any, tuple[_Entry, ...]], event: Any, entries: tuple[_Entry, ...]) -> None:

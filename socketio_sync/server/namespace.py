@@ -1,88 +1,41 @@
-"""A namespace: the sockets in it, their handlers, and who may come in."""
+"""A namespace: the sockets in it, and what an adapter may do with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from socketio_sync.adapters.base import Adapter, AdapterFactory, Outgoing, Selection
+from gevent.monkey import get_original
+
+from socketio_sync.adapters.base import (
+    Adapter,
+    AdapterFactory,
+    Answers,
+    Outgoing,
+    Selection,
+    SocketDetails,
+)
 from socketio_sync.engine.views import View
+from socketio_sync.exceptions import AckLimitError, RoomLimitError
 from socketio_sync.options import ServerOptions
 from socketio_sync.protocol.engineio.packet import Batch
 from socketio_sync.protocol.socketio.codec import Codec
-from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
-from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.answers import Share
+from socketio_sync.server.dispatch import run_outgoing, run_plain, run_server_side
+from socketio_sync.server.endpoint import Endpoint
+from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.outgoing import Broadcast
+from socketio_sync.server.recovery import Recovery
 from socketio_sync.server.socket import Socket
+from socketio_sync.transports.workers import Backlog, Lane
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
 
-# The events of a socket's life, and how many arguments a namespace's handlers get.
-LIFECYCLE = {"connection": 1, "disconnect": 3, "disconnecting": 3, "error": 2}
-
-
-class Endpoint(Broadcaster):
-    """What a server and its namespaces have in common: handlers, middlewares, and everyone to emit to."""
-
-    __slots__ = ()
-
-    def _namespace(self) -> Namespace:
-        raise NotImplementedError
-
-    def _operator(self) -> BroadcastOperator:
-        return BroadcastOperator(self._namespace(), Selection())
-
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle an event of every socket; a call or a decorator. The socket is the first argument.
-
-        ``"connection"`` is called when a socket has joined, ``"disconnecting"`` and ``"disconnect"`` with the
-        reason (and a description, if the handler takes one) when it leaves: exactly once for each connection.
-        The return value of a handler is the acknowledgement, if the client asked for one.
-
-        Raises:
-            ValueError: The name is reserved.
-        """
-        return self._namespace().handlers.add(event, handler)
-
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle only the next event of this name."""
-        return self._namespace().handlers.add(event, handler, once=True)
-
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of an event."""
-        self._namespace().handlers.remove(event, handler)
-
-    def on_error(self, handler: Handler) -> Handler:
-        """Learn of what handlers raise: ``handler(socket, event, error)``. It is logged anyway."""
-        self._namespace().error_handlers.append(handler)
-        return handler
-
-    def use(self, middleware: Callable[[Socket], Any]) -> Callable[[Socket], Any]:
-        """Ask ``middleware(socket)`` before a socket may join; in order, each may block.
-
-        It refuses by raising :class:`~socketio_sync.exceptions.ConnectionRefused`.
-        """
-        self._namespace().middlewares.append(middleware)
-        return middleware
-
-    def emit(self, event: str, *arguments: Any) -> None:
-        """Send an event to everyone; see :meth:`BroadcastOperator.emit`."""
-        self._operator().emit(event, *arguments)
-
-    def send(self, *arguments: Any) -> None:
-        """Send a ``message`` event to everyone."""
-        self._operator().emit("message", *arguments)
-
-    @property
-    def sockets(self) -> Mapping[str, Socket]:
-        """The connected sockets by id; see :class:`~socketio_sync.engine.views.View`."""
-        return View(self._namespace().connected)
-
-    def rooms(self) -> frozenset[str]:
-        """Return the rooms that exist, the sockets' own among them."""
-        return self._namespace().adapter.rooms()
+# The operating system's own, for all threads; re-entrant, as a finalizer may run between any two lines.
+_native_lock: Any = get_original("_thread", "RLock")
 
 
 class Namespace(Endpoint):
@@ -93,20 +46,32 @@ class Namespace(Endpoint):
         options: The server's.
         codec: The server's.
         adapter: Who is in which room.
+        hooks: What the application has registered.
+        handlers: The handlers among that.
+        connected: The sockets, by id.
+        joining: How many clients are on their way in.
+        recovery: What is kept for clients that may come back; None where that is off.
+        watched: Whether anybody has ever wanted to hear of every event to clients.
     """
 
     __slots__ = (
         "_ack_ids",
-        "_engine",
         "_everyone",
+        "_lock",
+        "_on_empty",
+        "_room_lane",
+        "_sweep_timer",
         "adapter",
         "codec",
         "connected",
-        "error_handlers",
+        "engine",
         "handlers",
-        "middlewares",
+        "hooks",
+        "joining",
         "name",
         "options",
+        "recovery",
+        "watched",
     )
 
     def __init__(
@@ -117,73 +82,238 @@ class Namespace(Endpoint):
         options: ServerOptions,
         codec: Codec,
         adapter: AdapterFactory,
+        template: Hooks | None = None,
+        on_empty: Callable[[Namespace], None] | None = None,
     ) -> None:
-        """Make a namespace of the server whose parts these are."""
+        """Make a namespace of the server whose parts these are.
+
+        Args:
+            name: Begins with a slash.
+            engine: The server's.
+            options: The server's.
+            codec: The server's.
+            adapter: Makes the adapter.
+            template: What is registered to begin with.
+            on_empty: Called on the hub's thread when the last client has left or was refused.
+        """
         self.name = name
+        self.engine = engine
         self.options = options
         self.codec = codec
         self.connected: dict[str, Socket] = {}
+        self.joining = 0
         self._everyone: tuple[Socket, ...] | None = None
-        self.handlers = Handlers(LIFECYCLE)
-        self.middlewares: list[Callable[[Socket], Any]] = []
-        self.error_handlers: list[Handler] = []
-        self._engine = engine
+        self._lock = _native_lock()
+        self.hooks = Hooks(template)
+        self.handlers = self.hooks.handlers
+        self.watched = bool(self.handlers.outgoing)
+        recovery = options.recovery_options()
+        max_delay = options.ping_interval + options.ping_timeout
+        self.recovery = Recovery(recovery, max_delay) if recovery is not None else None
+        self._sweep_timer: Any = None
+        self._on_empty = on_empty
+        self._room_lane: Lane | None = None
         self._ack_ids = count()
         self.adapter: Adapter = adapter(self)
 
-    def _namespace(self) -> Namespace:
-        return self
+    def members(self) -> Sequence[Namespace]:
+        """Return the namespace alone."""
+        return (self,)
+
+    def _hooks(self) -> Sequence[Hooks]:
+        return (self.hooks,)
+
+    def _on_outgoing(self) -> None:
+        self.watched = True
 
     def __repr__(self) -> str:
         """Name the namespace."""
         return f"<Namespace {self.name}>"
 
+    @property
+    def sockets(self) -> Mapping[str, Socket]:
+        """The connected sockets by id; see :class:`~socketio_sync.engine.views.View`."""
+        return View(self.connected)
+
+    def rooms(self) -> frozenset[str]:
+        """Return the rooms that exist on this server, the sockets' own among them."""
+        return self.adapter.rooms()
+
     def next_ack_id(self) -> int:
         """Return the next id for an acknowledgement; one counter for all sockets, from 0."""
         return next(self._ack_ids)
 
-    def on_hub(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call ``function`` now on the hub's own thread, from another one in order as soon as it can."""
-        if not self._engine.is_bound:
-            # Nobody has ever connected, so there is nobody to reach.
-            return
-        runtime = self._engine.runtime
-        if runtime.is_current():
-            function(*arguments)
-        else:
-            runtime.from_thread(function, *arguments)
-
-    # -- the sockets, for connections and the adapter; on the hub's thread --------------------------
+    # -- for connections, on the hub's thread -------------------------------------------------------
 
     def add(self, socket: Socket) -> None:
         """Enter a socket, and put it into the room of its own id."""
-        self.connected[socket.id] = socket
-        self._everyone = None
+        with self._lock:
+            self.connected[socket.id] = socket
+            self._everyone = None
         self.adapter.join(socket, (socket.id,))
 
     def remove(self, socket: Socket) -> None:
         """Forget a socket; its rooms it leaves by itself."""
-        self.connected.pop(socket.id, None)
-        self._everyone = None
+        with self._lock:
+            self.connected.pop(socket.id, None)
+            self._everyone = None
+
+    def check_empty(self) -> None:
+        """Tell whoever wants to know that nobody is left, if that is so."""
+        if self._on_empty is not None and not self.connected and not self.joining:
+            self._on_empty(self)
+
+    # -- for the adapter; see LocalSockets ------------------------------------------------------------
 
     def all_sockets(self) -> Sequence[Socket]:
         """Return the connected sockets, in the same tuple until one comes or goes."""
-        if self._everyone is None:
-            self._everyone = tuple(self.connected.values())
-        return self._everyone
+        everyone = self._everyone
+        if everyone is None:
+            with self._lock:
+                everyone = self._everyone = tuple(self.connected.values())
+        return everyone
 
     def send_many(self, sockets: Sequence[Socket], outgoing: Outgoing, selection: Selection) -> None:
-        """Send one packet to many sockets, in this turn of the loop; see :class:`LocalSockets`."""
+        """Send one packet to many sockets, in this turn of the loop."""
         assert isinstance(outgoing, Broadcast)
-        outbox = self._engine.runtime.outbox
+        if self.recovery is not None and self.engine.is_bound and not self.engine.runtime.is_current():
+            # It is encoded once more, on the hub, and mustn't change until then.
+            outgoing = outgoing.of(deepcopy(outgoing.packet.data))
+        self.on_hub(self._send, sockets, outgoing, selection)
+
+    def _send(self, sockets: Sequence[Socket], outgoing: Broadcast, selection: Selection) -> None:
+        outbox = self.engine.runtime.outbox
         if selection.volatile:
             # What was meant for them before counts.
             outbox.settle()
             sockets = [socket for socket in sockets if socket.connection.session.transport.writable]
-        outbox.deliver(sockets, outgoing.batch(), _fan_out)
+        if self.watched:
+            self.engine.runtime.workers.run(_watch, sockets, outgoing.packet.data)
+        if self.recovery is not None and outgoing.packet.id is None:
+            self._send_kept(self.recovery, sockets, outgoing, selection)
+        else:
+            outbox.deliver(sockets, outgoing.batch(), _fan_out)
+
+    def _send_kept(
+        self, recovery: Recovery, sockets: Sequence[Socket], outgoing: Broadcast, selection: Selection
+    ) -> None:
+        """Send a packet with its offset to those who can be recovered, and keep it for those who are away."""
+        outbox = self.engine.runtime.outbox
+        event = outgoing.packet.data
+        plain = [socket for socket in sockets if socket.journal is None]
+        if selection.volatile:
+            marked = outgoing.of(recovery.marked(event))
+        else:
+            offset, text = recovery.next_offset()
+            marked = outgoing.of((*event, text))
+            recovery.record(None, offset, marked.encoded(), self.now(), selection.rooms, selection.except_)
+            self.sweep_later()
+        if plain:
+            outbox.deliver(plain, outgoing.batch(), _fan_out)
+            sockets = [socket for socket in sockets if socket.journal is not None]
+        outbox.deliver(sockets, marked.batch(), _fan_out)
+
+    def now(self) -> float:
+        """Return the time of the runtime's timers, in seconds."""
+        return self.engine.runtime.timers.now()
+
+    def sweep_later(self) -> None:
+        """See to it that nothing is kept longer than recovery may need it."""
+        if self._sweep_timer is None and self.recovery is not None:
+            interval = self.recovery.options.max_disconnection_duration / 2
+            self._sweep_timer = self.engine.runtime.timers.after(interval, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweep_timer = None
+        if self.recovery is not None and self.recovery.sweep(self.now()):
+            self.sweep_later()
+
+    def send_many_with_ack(
+        self, sockets: Sequence[Socket], outgoing: Outgoing, selection: Selection, answers: Answers
+    ) -> None:
+        """Send one packet to many sockets, and collect their acknowledgements."""
+        self.on_hub(self._send_with_ack, sockets, outgoing, selection, answers)
+
+    def _send_with_ack(
+        self, sockets: Sequence[Socket], outgoing: Broadcast, selection: Selection, answers: Answers
+    ) -> None:
+        ack_id = outgoing.packet.id
+        assert ack_id is not None
+        sockets = [socket for socket in sockets if socket.connected]
+        answers.expect([socket.id for socket in sockets])
+        waiting: list[Socket] = []
+        change = 1 if answers.awaited else 0
+        for socket in sockets:
+            if socket.expect(ack_id, Share(answers, socket.id)):
+                waiting.append(socket)
+                socket.connection.on_call(change)
+            else:
+                answers.miss(socket.id, AckLimitError(f"socket {socket.id} owes too many acknowledgements"))
+
+        def clean_up() -> None:
+            for socket in waiting:
+                socket.forget_ack(ack_id)
+                socket.connection.on_call(-change)
+
+        answers.on_over(clean_up)
+        self._send(waiting, outgoing, selection)
+
+    def details(self, sockets: Sequence[Socket]) -> list[SocketDetails]:
+        """Describe some of the sockets."""
+        return [SocketDetails(each.id, each.handshake, each.rooms, each.data) for each in sockets]
+
+    def join(self, sockets: Sequence[Socket], rooms: Sequence[str]) -> None:
+        """Have each of some sockets join rooms."""
+        failure: RoomLimitError | None = None
+        for socket in sockets:
+            try:
+                socket.join(*rooms)
+            except RoomLimitError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def leave(self, sockets: Sequence[Socket], rooms: Sequence[str]) -> None:
+        """Have each of some sockets leave rooms."""
+        for socket in sockets:
+            socket.leave(*rooms)
+
+    def disconnect(self, sockets: Sequence[Socket], close: bool) -> None:
+        """Disconnect some sockets."""
+        for socket in sockets:
+            socket.disconnect(close)
+
+    @property
+    def watches_rooms(self) -> bool:
+        """Whether the application wants to hear of rooms."""
+        return bool(self.hooks.rooms.events)
+
+    def room_changed(self, event: str, room: str, socket: Socket | None) -> None:
+        """Tell the application, in order, what became of a room."""
+        arguments = (room,) if socket is None else (room, socket.id)
+        self.on_hub(self._tell_of_room, event, arguments)
+
+    def _tell_of_room(self, event: str, arguments: tuple[str, ...]) -> None:
+        if self._room_lane is None:
+            self._room_lane = Lane(self.engine.runtime.workers, Backlog())
+        self._room_lane.submit(0, self._run_room, (event, arguments))
+
+    def _run_room(self, call: tuple[str, tuple[str, ...]]) -> None:
+        event, arguments = call
+        for handler in self.hooks.rooms.functions(event):
+            run_plain(event, handler, *arguments)
+
+    def answer_server(self, event: str, arguments: Sequence[Any]) -> Any:
+        """Run the application's handlers of what another server has emitted; return their answer."""
+        return run_server_side(self, event, arguments)
 
 
 def _fan_out(sockets: Sequence[Socket], batch: Batch) -> None:
     for socket in sockets:
         if socket.connected:
             socket.connection.session.transport.send_shared(batch)
+
+
+def _watch(sockets: Sequence[Socket], event: Sequence[Any]) -> None:
+    for socket in sockets:
+        run_outgoing(socket, event)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, overload
 
 import gevent
 
@@ -11,12 +12,22 @@ from socketio_sync.adapters.base import AdapterFactory
 from socketio_sync.adapters.memory import MemoryAdapter
 from socketio_sync.engine.server import EngineServer
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.options import ServerOptions
+from socketio_sync.options import TRANSPORTS, ServerOptions
 from socketio_sync.protocol.socketio.codec import Codec
 from socketio_sync.protocol.socketio.json_codec import JSONCodec
 from socketio_sync.protocol.socketio.msgpack_codec import MsgpackCodec
 from socketio_sync.server.connection import Connection
-from socketio_sync.server.namespace import Endpoint, Namespace
+from socketio_sync.server.dispatch import run_plain
+from socketio_sync.server.dynamic import Matcher, ParentNamespace
+from socketio_sync.server.endpoint import Endpoint
+from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.hooks import Hooks
+from socketio_sync.server.methods import NamespaceHandlers
+from socketio_sync.server.namespace import Namespace
+from socketio_sync.server.socket import Socket
+
+# The events of the server itself, which no client can emit.
+LIFECYCLE = {"new_namespace": 1}
 
 
 def _codec_for(options: ServerOptions) -> Codec:
@@ -59,26 +70,142 @@ class Server(Endpoint):
         self.engine = EngineServer.with_acceptor(self.options.engine_options(), self._accept)
         self.codec = _codec_for(self.options)
         self.namespaces: dict[str, Namespace] = {}
+        self._parents: dict[Any, ParentNamespace] = {}
         self._adapter = adapter if adapter is not None else MemoryAdapter
-        self._main = self.of("/")
+        self._own = Handlers(LIFECYCLE)
+        self._main = self._make("/")
 
     def _accept(self, engine: EngineServer, session: EngineSocket) -> Connection:
         return Connection(self, session)
 
-    def _namespace(self) -> Namespace:
-        return self._main
+    # -- namespaces -------------------------------------------------------------------------------
 
-    def of(self, name: str) -> Namespace:
-        """Return a namespace, which is made at the first call; a missing leading slash is put before it."""
+    def members(self) -> Sequence[Namespace]:
+        """Return the main namespace."""
+        return (self._main,)
+
+    def _hooks(self) -> Sequence[Hooks]:
+        return (self._main.hooks,)
+
+    def _on_outgoing(self) -> None:
+        self._main.watched = True
+
+    def _tables(self) -> Sequence[Handlers]:
+        return (self._main.handlers,)
+
+    @property
+    def sockets(self) -> Mapping[str, Socket]:
+        """The sockets of the main namespace by id; see :class:`~socketio_sync.engine.views.View`."""
+        return self._main.sockets
+
+    def rooms(self) -> frozenset[str]:
+        """Return the rooms of the main namespace on this server, the sockets' own among them."""
+        return self._main.rooms()
+
+    @overload
+    def of(self, name: str) -> Namespace: ...
+
+    @overload
+    def of(self, name: Matcher) -> ParentNamespace: ...
+
+    def of(self, name: str | Matcher) -> Namespace | ParentNamespace:
+        """Return a namespace, which is made at the first call, or the parent of all whose name matches.
+
+        Args:
+            name: Its name, before which a missing slash is put; a compiled pattern that the whole name must
+                match; or ``callable(name, auth) -> bool``, asked when a client wants to join a namespace that
+                doesn't exist, with what the client said. Of several parents the first that matches makes the
+                namespace, in the order of the first calls.
+
+        Raises:
+            TypeError: It is none of these.
+        """
+        if not isinstance(name, str):
+            parent = self._parents.get(name)
+            if parent is None:
+                parent = self._parents.setdefault(name, ParentNamespace(name, self.engine, self.options))
+            return parent
         if not name.startswith("/"):
             name = f"/{name}"
-        namespace = self.namespaces.get(name)
-        if namespace is None:
-            namespace = Namespace(
-                name, engine=self.engine, options=self.options, codec=self.codec, adapter=self._adapter
-            )
-            self.namespaces[name] = namespace
+        return self.namespaces.get(name) or self._make(name)
+
+    def _make(self, name: str, parent: ParentNamespace | None = None) -> Namespace:
+        clean_up = parent is not None and self.options.cleanup_empty_child_namespaces
+        made = Namespace(
+            name,
+            engine=self.engine,
+            options=self.options,
+            codec=self.codec,
+            adapter=self._adapter,
+            template=parent.hooks if parent is not None else None,
+            on_empty=self._forget if clean_up else None,
+        )
+        namespace = self.namespaces.setdefault(name, made)
+        if namespace is not made:
+            # Another thread was faster.
+            made.adapter.close()
+            return namespace
+        if parent is not None:
+            parent.children[name] = namespace
+        for handler in self._own.functions("new_namespace"):
+            run_plain("new_namespace", handler, namespace)
         return namespace
+
+    def _forget(self, namespace: Namespace) -> None:
+        """Forget a child without clients."""
+        self.namespaces.pop(namespace.name, None)
+        for parent in self._parents.values():
+            parent.children.pop(namespace.name, None)
+        namespace.adapter.close()
+
+    @property
+    def has_parents(self) -> bool:
+        """Whether clients may ask for namespaces that don't exist yet."""
+        return bool(self._parents)
+
+    def adopt(self, name: str, auth: Any) -> Namespace | None:
+        """Return the namespace that a client asks for, made if a parent matches; None if it can't be had.
+
+        In a worker: parents may block.
+        """
+        for parent in tuple(self._parents.values()):
+            if parent.matches(name, auth):
+                return self.namespaces.get(name) or self._make(name, parent)
+        # Somebody else may have made it meanwhile.
+        return self.namespaces.get(name)
+
+    def _add(self, event: str, handler: Handler | None, *, once: bool = False, first: bool = False) -> Any:
+        if event != "new_namespace":
+            return super()._add(event, handler, once=once, first=first)
+        if handler is None:
+            return lambda function: self._add(event, function, once=once, first=first)
+        self._own.add(event, handler, once=once, first=first)
+        return handler
+
+    def register(self, handlers: NamespaceHandlers) -> NamespaceHandlers:
+        """Have a namespace's events handled by an object's methods; see :class:`NamespaceHandlers`."""
+        handlers.attach(self.of(handlers.namespace))
+        return handlers
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts of what is there now, as plain values that JSON can say.
+
+        ``clients`` (connections), ``transports`` (of these, by name), ``buffered_bytes`` (queued for all of
+        them) and ``namespaces`` (by name, their ``sockets`` and ``rooms``).
+        """
+        sessions = list(self.engine.sessions.values())
+        transports = Counter(session.transport.name for session in sessions)
+        return {
+            "clients": len(sessions),
+            "transports": {name: transports[name] for name in TRANSPORTS},
+            "buffered_bytes": sum(session.transport.queued_bytes for session in sessions),
+            "namespaces": {
+                namespace.name: {"sockets": len(namespace.connected), "rooms": len(namespace.rooms())}
+                for namespace in tuple(self.namespaces.values())
+            },
+        }
+
+    # -- life -------------------------------------------------------------------------------------
 
     def background(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Run ``function`` in a greenlet of the hub that serves the clients; from any greenlet or thread.
@@ -96,5 +223,5 @@ class Server(Endpoint):
     def close(self) -> None:
         """Disconnect everyone ("server shutting down") and refuse new sessions; idempotent."""
         self.engine.close()
-        for namespace in self.namespaces.values():
+        for namespace in tuple(self.namespaces.values()):
             namespace.adapter.close()

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from socketio_sync.adapters.base import Selection
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.exceptions import AckLimitError, NotConnected, RoomLimitError
+from socketio_sync.exceptions import Disconnected, RoomLimitError, SocketIOError
 from socketio_sync.options import ServerOptions
-from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, DISCONNECT, EVENT, Packet
-from socketio_sync.server.acks import Call, CallbackAck, PendingAck
-from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator, room_name
-from socketio_sync.server.dispatch import run_callback, run_lifecycle
-from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.acks import PendingAck
+from socketio_sync.server.broadcast import BroadcastOperator
+from socketio_sync.server.chain import Chain, Flags, room_name
+from socketio_sync.server.direct import SocketOperator, everybody_else
+from socketio_sync.server.dispatch import run_lifecycle
+from socketio_sync.server.handlers import Handlers
 from socketio_sync.server.handshake import Handshake
+from socketio_sync.server.listening import Listening
 from socketio_sync.server.outgoing import check_event_name
 from socketio_sync.transports.workers import Lane
 
 if TYPE_CHECKING:
     from socketio_sync.server.connection import Connection
     from socketio_sync.server.namespace import Namespace
+    from socketio_sync.server.recovery import Journal
 
 # Half the time of calling the class of a named tuple.
 new_packet = tuple.__new__
@@ -30,8 +32,11 @@ new_packet = tuple.__new__
 LIFECYCLE = {"disconnect": 2, "disconnecting": 2, "error": 1}
 
 
-class Socket(Broadcaster):
+class Socket(Chain, Flags["SocketOperator"], Listening):
     """One client in one namespace: events in both directions, acknowledgements, rooms.
+
+    ``volatile``, ``compress`` and ``timeout`` lead to this client; ``to``, ``in_``, ``except_``, ``local``
+    and ``broadcast`` to all others that are meant, never to this one.
 
     Every public method may be called from any greenlet and any thread. ``emit`` and ``disconnect`` return at
     once; ``call`` blocks.
@@ -43,6 +48,7 @@ class Socket(Broadcaster):
         data: The application's own; anything.
         connected: Whether the client is here.
         recovered: Whether the state of an earlier connection was restored.
+        recovery_failure: Why not, where the client asked for it; else None.
     """
 
     __slots__ = (
@@ -55,9 +61,11 @@ class Socket(Broadcaster):
         "handlers",
         "handshake",
         "id",
+        "journal",
         "lane",
         "namespace",
         "recovered",
+        "recovery_failure",
     )
 
     def __init__(self, sid: str, namespace: Namespace, connection: Connection, handshake: Handshake) -> None:
@@ -69,6 +77,9 @@ class Socket(Broadcaster):
         self.data: dict[str, Any] = {}
         self.connected = False
         self.recovered = False
+        self.recovery_failure: str | None = None
+        # What is kept in case it has to be recovered; None if that can't be.
+        self.journal: Journal | None = None
         self.handlers: Handlers | None = None
         self.lane = Lane(connection.workers, connection.backlog)
         self._acks: dict[int, PendingAck] = {}
@@ -91,26 +102,25 @@ class Socket(Broadcaster):
 
     # -- handlers ---------------------------------------------------------------------------------
 
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle an event of this client; a call or a decorator. The handler gets the event's arguments.
+    def use(self, check: Callable[[str, list[Any]], Any]) -> Callable[[str, list[Any]], Any]:
+        """Ask ``check(event, arguments)`` before each event of this client is handled; it may block.
 
-        Also ``"disconnect"`` and ``"disconnecting"`` (reason and description, as many as it takes) and
-        ``"error"``. Handlers of the namespace run before those of the socket.
+        It may change the list of arguments. It refuses the event by raising :class:`EventRefused`: no handler
+        runs and nothing is acknowledged (but for ``error_acks``); the ``error`` handlers get the text.
         """
-        return self._own_handlers().add(event, handler)
+        self._own_handlers().add_filter(check)
+        return check
 
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle only the next event of this name."""
-        return self._own_handlers().add(event, handler, once=True)
-
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of an event."""
-        self._own_handlers().remove(event, handler)
+    def _tables(self) -> Sequence[Handlers]:
+        return (self._own_handlers(),)
 
     def _own_handlers(self) -> Handlers:
         if self.handlers is None:
             self.handlers = Handlers(LIFECYCLE)
         return self.handlers
+
+    def _on_outgoing(self) -> None:
+        self.namespace.watched = True
 
     # -- sending ----------------------------------------------------------------------------------
 
@@ -120,7 +130,9 @@ class Socket(Broadcaster):
         Args:
             event: The name.
             arguments: Anything JSON can say, with ``bytes`` at any depth.
-            ack: Called with the values of the client's acknowledgement; never, if it leaves before.
+            ack: Called with the values of the client's acknowledgement; never, if it leaves before. Where a
+                time is set, by ``timeout`` or the option ``ack_timeout``, the first argument is the error, or
+                None: ``AckTimeout``, or ``Disconnected`` at once when the client leaves.
 
         Raises:
             ValueError: The name is reserved, or an argument is nested too deeply.
@@ -128,13 +140,10 @@ class Socket(Broadcaster):
             AckLimitError: The client owes too many acknowledgements already.
         """
         check_event_name(event)
-        if ack is None:
+        if ack is None and self.journal is None and not self.namespace.watched:
             self.send_packet(Packet(EVENT, self.namespace.name, (event, *arguments)))
-            return
-        callback = ack
-        workers = self.connection.workers
-        pending = CallbackAck(lambda values: workers.run(run_callback, self, callback, values))
-        self._emit_with_ack(event, arguments, pending)
+        else:
+            SocketOperator(self).emit(event, *arguments, ack=ack)
 
     def send(self, *arguments: Any) -> None:
         """Send a ``message`` event."""
@@ -146,7 +155,7 @@ class Socket(Broadcaster):
         Args:
             event: The name.
             arguments: As for ``emit``.
-            timeout: Seconds; None is the option ``call_timeout``.
+            timeout: Seconds; None is the option ``ack_timeout``, or 30.
 
         Returns:
             None where the acknowledgement has no values, the value where it has one, else a tuple.
@@ -156,36 +165,7 @@ class Socket(Broadcaster):
             Disconnected: The client left meanwhile.
             NotConnected: It had left before.
         """
-        check_event_name(event)
-        if not self.connected:
-            raise NotConnected(f"socket {self.id} is not connected")
-        connection = self.connection
-        call = Call(connection.runtime)
-        ack_id = self._emit_with_ack(event, arguments, call)
-        self.namespace.on_hub(connection.on_call, 1)
-        try:
-            return call.wait(self.options.call_timeout if timeout is None else timeout)
-        finally:
-            self._acks.pop(ack_id, None)
-            self.namespace.on_hub(connection.on_call, -1)
-
-    def _emit_with_ack(self, event: str, arguments: Sequence[Any], pending: PendingAck) -> int:
-        ack_id = self.namespace.next_ack_id()
-        packet = Packet(EVENT, self.namespace.name, (event, *arguments), ack_id)
-        # Before it is registered: what can't be encoded leaves nothing behind.
-        encoded = self.namespace.codec.encode(packet)
-        if len(self._acks) >= self.options.max_pending_acks:
-            raise AckLimitError(f"socket {self.id} owes {len(self._acks)} acknowledgements")
-        self._acks[ack_id] = pending
-        self.namespace.on_hub(self._send_awaited, encoded, ack_id, pending)
-        return ack_id
-
-    def _send_awaited(self, encoded: Encoded, ack_id: int, pending: PendingAck) -> None:
-        if self.connected:
-            self.connection.send_now(encoded)
-        elif self._acks.pop(ack_id, None) is not None:
-            # It left between the check and now: nobody else would ever settle this.
-            pending.fail("transport close")
+        return SocketOperator(self, timeout=timeout).call(event, *arguments)
 
     def send_packet(self, packet: Packet) -> None:
         """Encode a packet and queue it, if the client is here."""
@@ -233,7 +213,10 @@ class Socket(Broadcaster):
         return self._operator()
 
     def _operator(self) -> BroadcastOperator:
-        return BroadcastOperator(self.namespace, Selection(except_=frozenset((self.id,))))
+        return everybody_else(self)
+
+    def _flagged(self) -> SocketOperator:
+        return SocketOperator(self)
 
     # -- leaving ----------------------------------------------------------------------------------
 
@@ -255,6 +238,23 @@ class Socket(Broadcaster):
         run_lifecycle(self, "connection")
         self._ready = True
 
+    def expect(self, ack_id: int, pending: PendingAck) -> bool:
+        """Enter who waits for an acknowledgement; tell whether there was room."""
+        if len(self._acks) >= self.options.max_pending_acks:
+            return False
+        self._acks[ack_id] = pending
+        return True
+
+    def forget_ack(self, ack_id: int) -> PendingAck | None:
+        """Return who waits for an acknowledgement, who then doesn't any more; None if there is nobody."""
+        return self._acks.pop(ack_id, None)
+
+    def fail_ack(self, ack_id: int, error: SocketIOError) -> None:
+        """Tell whoever waits for an acknowledgement, if anybody, that there will be none."""
+        pending = self._acks.pop(ack_id, None)
+        if pending is not None:
+            pending.fail(error)
+
     def on_ack(self, ack_id: int | None, values: Sequence[Any] | None) -> bool:
         """Take an acknowledgement; tell whether the client still behaves."""
         # One without a payload answers nothing: whoever asked still waits.
@@ -271,12 +271,13 @@ class Socket(Broadcaster):
         if not self.connected:
             return
         self.connected = False
-        self.namespace.remove(self)
+        namespace = self.namespace
+        if self.journal is not None and namespace.recovery is not None:
+            namespace.recovery.leave(self, self.journal, reason, namespace.now())
+        namespace.remove(self)
         # One by one, in the same table: another thread may enter or remove one meanwhile.
         for ack_id in tuple(self._acks):
-            pending = self._acks.pop(ack_id, None)
-            if pending is not None:
-                pending.fail(reason)
+            self.fail_ack(ack_id, Disconnected(reason))
         if self._ready:
             # Beside a handler that still runs: the close isn't held up by it.
             self.connection.workers.run(self._closed, (reason, description))
@@ -289,6 +290,7 @@ class Socket(Broadcaster):
         run_lifecycle(self, "disconnecting", reason, description)
         self.namespace.adapter.leave_all(self)
         run_lifecycle(self, "disconnect", reason, description)
+        self.namespace.check_empty()
 
     def disconnect_packet(self) -> Packet:
         """Return the packet that tells the client that it was disconnected."""

@@ -43,6 +43,10 @@ class Transport(Protocol):
         """Bytes queued and not delivered."""
 
     @property
+    def undelivered(self) -> bool:
+        """Whether something waits for the peer, or did when the connection ended."""
+
+    @property
     def paused(self) -> bool:
         """Whether no packets are taken in for now."""
 

@@ -114,6 +114,11 @@ class WebSocketTransport:
         return self._writer.queued_bytes
 
     @property
+    def undelivered(self) -> bool:
+        """Whether something waits for the peer, or did when the connection ended."""
+        return self._writer.undelivered or self._writer.queued_bytes > 0
+
+    @property
     def writable(self) -> bool:
         """Whether a message would leave at the end of this turn, with nothing before it."""
         return self._writer.idle

@@ -40,6 +40,7 @@ class Writer:
 
     Attributes:
         queued_bytes: What was given to ``write`` and isn't with the kernel yet.
+        undelivered: Whether there was some of it when the writer was stopped, or had to give up.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Writer:
         "_watcher",
         "options",
         "queued_bytes",
+        "undelivered",
     )
 
     def __init__(self, runtime: Runtime, stream: Stream, options: EngineOptions, owner: WriterOwner) -> None:
@@ -93,6 +95,7 @@ class Writer:
         self._urgent: list[bytes] = []
         self._pong = -1
         self.queued_bytes = 0
+        self.undelivered = False
 
     @property
     def idle(self) -> bool:
@@ -163,6 +166,7 @@ class Writer:
 
     def give_up(self, frame: bytes) -> None:
         """Forget what is queued and not begun; send ``frame`` as the last."""
+        self.undelivered = True
         self._frames = []
         self._urgent = []
         self._pong = -1
@@ -276,6 +280,7 @@ class Writer:
         if self._stopped:
             return
         self._stopped = self._sealed = True
+        self.undelivered = self.undelivered or self.queued_bytes > 0
         self._frames = []
         self._urgent = []
         self._pong = -1

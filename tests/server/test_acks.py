@@ -7,7 +7,7 @@ import gevent
 import pytest
 
 from socketio_sync import AckTimeout, Disconnected
-from socketio_sync.server.acks import Call, CallbackAck, value_of
+from socketio_sync.server.acks import Call, CallbackAck, TimedAck, value_of
 from socketio_sync.transports.runtime import Runtime
 from tests.support.outcomes import in_thread, outcome
 from tests.support.server import eventually
@@ -26,8 +26,30 @@ def test_an_acknowledgement_in_pythons_terms(values: Any, value: Any) -> None:
 def test_a_callback_gets_the_values_and_hears_of_no_failure() -> None:
     got: list[Any] = []
     CallbackAck(got.append).resolve([1, 2])
-    CallbackAck(got.append).fail("transport close")
+    CallbackAck(got.append).fail(Disconnected("transport close"))
     assert got == [[1, 2]]
+
+
+def test_a_callback_with_a_time_gets_the_error_or_none_and_then_the_values(runtime: Runtime) -> None:
+    got: list[Any] = []
+    TimedAck(got.append, 5).resolve([1, 2])
+    error = Disconnected("transport close")
+    TimedAck(got.append, 5).fail(error)
+    assert got == [(None, 1, 2), (error,)]
+    late = TimedAck(got.append, 0.001)
+    late.begin(runtime.timers, late.fail)
+    eventually(lambda: len(got) == 3)
+    assert isinstance(got[2][0], AckTimeout)
+
+
+def test_an_answer_in_time_ends_the_waiting(runtime: Runtime) -> None:
+    expired: list[Any] = []
+    acks = [TimedAck(lambda values: None, 0.005) for _ in range(2)]
+    for ack in acks:
+        ack.begin(runtime.timers, expired.append)
+    acks[0].resolve([])
+    eventually(lambda: expired)
+    assert len(expired) == 1
 
 
 def test_a_call_is_settled_before_or_while_it_is_waited_for(runtime: Runtime) -> None:
@@ -47,7 +69,7 @@ def test_a_call_fails_with_the_reason(runtime: Runtime) -> None:
     waiting = gevent.spawn(outcome, call.wait, 5)
     # A turn, after which it waits.
     gevent.sleep(0)
-    call.fail("ping timeout")
+    call.fail(Disconnected("ping timeout"))
     error = waiting.get(timeout=1)
     assert isinstance(error, Disconnected)
     assert error.reason == "ping timeout"
@@ -79,7 +101,7 @@ def test_a_call_from_a_thread_blocks_that_thread_only(runtime: Runtime, settle: 
         made[0].resolve(["answer"])
         assert running.get(timeout=5)[1] == "answer"
     else:
-        made[0].fail("transport close")
+        made[0].fail(Disconnected("transport close"))
         assert isinstance(running.get(timeout=5)[1], Disconnected)
 
 

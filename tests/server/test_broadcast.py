@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from socketio_sync import BroadcastOperator, Server, Socket
-from socketio_sync.server.broadcast import Broadcaster, room_name
 from tests.server.test_outgoing import CountingCodec
 from tests.support.client import Poller
 from tests.support.server import Running, Servers, eventually
@@ -66,7 +65,11 @@ CHOICES: list[tuple[str, Callable[[Server, dict[str, Socket]], Any]]] = [
     ("bc", lambda io, s: s["a"].to(1, 2)),
     ("c", lambda io, s: s["a"].in_(2).except_(3)),
     ("d", lambda io, s: s["a"].except_(1, 2)),
-    ("bcd", lambda io, s: s["a"].volatile),
+    ("b", lambda io, s: s["a"].compress(False).timeout(1).to(1)),
+    ("a", lambda io, s: s["a"].volatile),
+    ("a", lambda io, s: s["a"].compress(False).timeout(1)),
+    ("ab", lambda io, s: io.timeout(1).compress(False).compress().to(1)),
+    ("bcd", lambda io, s: s["a"].volatile.broadcast),
 ]
 
 
@@ -266,15 +269,3 @@ def test_a_room_is_a_string_or_an_integer(crowd: Crowd, room: Any) -> None:
     for call in (crowd.io.to, crowd.io.except_, crowd.sockets["a"].join, crowd.sockets["a"].leave):
         with pytest.raises(TypeError, match="a room must be"):
             call(room)
-
-
-def test_a_rooms_name_may_have_512_characters() -> None:
-    assert room_name("x" * 512) == "x" * 512
-    assert room_name(-5) == "-5"
-    with pytest.raises(ValueError, match="513 characters, 512 are allowed"):
-        room_name("x" * 513)
-
-
-def test_a_broadcaster_must_say_whom_it_means() -> None:
-    with pytest.raises(NotImplementedError):
-        Broadcaster().to("a")

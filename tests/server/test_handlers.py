@@ -26,13 +26,51 @@ def test_handlers_of_one_event_run_in_order_of_registration() -> None:
     assert calls(handlers.events.get("b", ())) == []
 
 
-def test_a_decorator_returns_the_function() -> None:
+def test_a_handler_may_be_put_before_the_others() -> None:
     handlers = Handlers(LIFECYCLE)
+    handlers.add("a", repr)
+    handlers.add("a", str, first=True)
+    handlers.add("connection", print)
+    assert handlers.functions("a") == [str, repr]
+    assert handlers.functions("connection") == [print]
 
-    def function() -> None: ...
 
-    assert handlers.add("a", None)(function) is function
-    assert calls(handlers.events.get("a", ())) == [function]
+def test_all_handlers_are_removed_at_once() -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add("a", repr)
+    handlers.add("connection", print)
+    handlers.remove()
+    assert handlers.names() == []
+    assert handlers.of_lifecycle("connection") == ()
+
+
+def test_a_copy_changes_by_itself() -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add("a", repr)
+    handlers.add_any(print)
+    copy = handlers.copy()
+    copy.add("a", str)
+    handlers.add("b", str)
+    handlers.remove_any()
+    assert handlers.functions("a") == [repr]
+    assert copy.functions("a") == [repr, str]
+    assert copy.functions("b") == []
+    assert copy.incoming == (print,)
+
+
+@pytest.mark.parametrize("outgoing", [False, True])
+def test_who_hears_of_every_event_is_called_in_order(outgoing: bool) -> None:
+    handlers = Handlers(LIFECYCLE)
+    handlers.add_any(print, outgoing=outgoing)
+    handlers.add_any(repr, outgoing=outgoing, first=True)
+    heard = (lambda: handlers.outgoing) if outgoing else (lambda: handlers.incoming)
+    assert heard() == (repr, print)
+    handlers.remove_any(repr, outgoing=outgoing)
+    assert heard() == (print,)
+    handlers.remove_any(outgoing=outgoing)
+    assert heard() == ()
+    with pytest.raises(TypeError, match="must be callable"):
+        handlers.add_any(42, outgoing=outgoing)  # type: ignore[arg-type]
 
 
 def test_no_event_from_a_client_reaches_the_handlers_of_a_life() -> None:

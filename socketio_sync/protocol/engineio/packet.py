@@ -80,13 +80,15 @@ class Message:
     Attributes:
         data: UTF-8 text, or raw binary.
         binary: Which of the two ``data`` is.
+        compress: Whether it may be compressed.
         renderings: The wire forms made so far, by encoder.
     """
 
-    __slots__ = ("binary", "data", "renderings")
+    __slots__ = ("binary", "compress", "data", "renderings")
 
-    def __init__(self, data: bytes, binary: bool) -> None:
+    def __init__(self, data: bytes, binary: bool, compress: bool = True) -> None:
         """Wrap ``data``, which must not change afterwards."""
+        self.compress = compress
         self.data = data
         self.binary = binary
         self.renderings: dict[Encoder, bytes] = {}

@@ -1,0 +1,107 @@
+"""What servers, namespaces and their parents have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from socketio_sync.options import ServerOptions
+from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
+from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.hooks import ROOM_EVENTS, Hooks, Middleware
+from socketio_sync.server.listening import Listening
+from socketio_sync.server.outgoing import check_server_side_name
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.server import EngineServer
+    from socketio_sync.server.namespace import Namespace
+
+
+class Endpoint(Broadcaster, Listening):
+    """Handlers for the events of many sockets, and everyone to emit to.
+
+    Attributes:
+        engine: The Engine.IO server.
+        options: The server's.
+    """
+
+    __slots__ = ()
+
+    engine: EngineServer
+    options: ServerOptions
+
+    @abstractmethod
+    def members(self) -> Sequence[Namespace]:
+        """Return the namespaces that are meant; of a parent, the children that exist now."""
+
+    @abstractmethod
+    def _hooks(self) -> Sequence[Hooks]:
+        """Return where a registration goes; the first one is the object's own."""
+
+    def _operator(self) -> BroadcastOperator:
+        return BroadcastOperator(self)
+
+    def on_hub(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call ``function`` now on the hub's own thread, from another one in order as soon as it can."""
+        if not self.engine.is_bound:
+            # Nobody has ever connected, so there is nobody to reach.
+            return
+        runtime = self.engine.runtime
+        if runtime.is_current():
+            function(*arguments)
+        else:
+            runtime.from_thread(function, *arguments)
+
+    def _tables(self) -> Sequence[Handlers]:
+        return [hooks.handlers for hooks in self._hooks()]
+
+    def on_error(self, handler: Handler) -> Handler:
+        """Learn of what handlers raise: ``handler(socket, event, error)``. It is logged anyway."""
+        for hooks in self._hooks():
+            hooks.error_handlers.append(handler)
+        return handler
+
+    def use(self, middleware: Middleware) -> Middleware:
+        """Ask ``middleware(socket)`` before a socket may join; in order, each may block.
+
+        It refuses by raising :class:`~socketio_sync.exceptions.ConnectionRefused`.
+        """
+        for hooks in self._hooks():
+            hooks.middlewares.append(middleware)
+        return middleware
+
+    def on_room(self, event: str, handler: Handler | None = None) -> Any:
+        """Hear of the rooms of this server, in order; a call or a decorator.
+
+        Args:
+            event: ``"create-room"`` and ``"delete-room"``, with the room's name, when the first socket joins
+                and after the last one has left; ``"join-room"`` and ``"leave-room"``, with the name and the
+                socket's id.
+            handler: What to call.
+
+        Raises:
+            ValueError: There is no such event.
+        """
+        if event not in ROOM_EVENTS:
+            raise ValueError(f"rooms have the events {', '.join(ROOM_EVENTS)}; not {event!r}")
+        if handler is None:
+            return lambda function: self.on_room(event, function)
+        for hooks in self._hooks():
+            hooks.rooms.add(event, handler)
+        return handler
+
+    def on_server_side(self, event: str, handler: Handler | None = None) -> Any:
+        """Handle what another server of the cluster emits by ``server_side_emit``; a call or a decorator.
+
+        The handler gets the arguments; the first return value that isn't None is the answer.
+
+        Raises:
+            ValueError: The name is reserved.
+        """
+        check_server_side_name(event)
+        if handler is None:
+            return lambda function: self.on_server_side(event, function)
+        for hooks in self._hooks():
+            hooks.server_side.add(event, handler)
+        return handler

@@ -1,0 +1,120 @@
+"""Registering handlers: the same methods on servers, namespaces and sockets."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from socketio_sync.server.handlers import Handler, Handlers
+
+
+class Listening:
+    """Where handlers are registered. From any greenlet and any thread, also while events are handled.
+
+    Handlers of a server or namespace get the socket first, those of a socket only the event's arguments.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _tables(self) -> Sequence[Handlers]:
+        """Return the tables that a registration goes into; the first one is the object's own."""
+
+    def _on_outgoing(self) -> None:
+        """Learn that somebody wants to hear of every event to clients."""
+
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Handle an event; a call or a decorator. Several handlers of one event are called in order.
+
+        The first return value that isn't None is the acknowledgement, if the client asked for one; a tuple is
+        one with several values.
+
+        The events of a connection's life are called ``"connection"`` (of servers and namespaces only: a
+        socket has joined), ``"disconnecting"`` (it leaves, and is still in its rooms) and ``"disconnect"``
+        (it has left: exactly once for each connection), the latter two with the reason and a description, as
+        many as the handler takes, and ``"error"`` (with the description of what the client did wrong). No
+        client can emit them. A server has ``"new_namespace"`` as well, with the namespace.
+
+        Raises:
+            ValueError: The name is reserved.
+            TypeError: The handler can't be called.
+        """
+        return self._add(event, handler)
+
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Handle only the next event of this name; a call or a decorator."""
+        return self._add(event, handler, once=True)
+
+    def prepend(self, event: str, handler: Handler | None = None) -> Any:
+        """Handle an event before the handlers that are there already; a call or a decorator."""
+        return self._add(event, handler, first=True)
+
+    def _add(self, event: str, handler: Handler | None, *, once: bool = False, first: bool = False) -> Any:
+        def add(function: Handler) -> Handler:
+            for table in self._tables():
+                table.add(event, function, once=once, first=first)
+            return function
+
+        return add if handler is None else add(handler)
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler, or all of an event, or those of all events; ignored if there is none."""
+        for table in self._tables():
+            table.remove(event, handler)
+
+    def listeners(self, event: str) -> list[Handler]:
+        """Return the handlers of an event, in the order in which they are called."""
+        return self._tables()[0].functions(event)
+
+    # -- every event ------------------------------------------------------------------------------
+
+    def on_any(self, handler: Handler) -> Handler:
+        """Hear of every event from clients, before its handlers: ``handler(event, *arguments)``.
+
+        On a server or namespace the socket comes first. Nothing that it returns is an acknowledgement.
+        """
+        return self._add_any(handler)
+
+    def prepend_any(self, handler: Handler) -> Handler:
+        """Do the same, before those who are registered already."""
+        return self._add_any(handler, first=True)
+
+    def off_any(self, handler: Handler | None = None) -> None:
+        """Undo ``on_any``, for all if none is given."""
+        for table in self._tables():
+            table.remove_any(handler)
+
+    def listeners_any(self) -> list[Handler]:
+        """Return who hears of every event."""
+        return list(self._tables()[0].incoming)
+
+    def on_any_outgoing(self, handler: Handler) -> Handler:
+        """Hear of every event to clients, not of acknowledgements: ``handler(event, *arguments)``.
+
+        On a server or namespace the socket comes first; for a broadcast it is called for each recipient. It
+        is called before the event is queued, and must not change the arguments.
+        """
+        return self._add_any(handler, outgoing=True)
+
+    def prepend_any_outgoing(self, handler: Handler) -> Handler:
+        """Do the same, before those who are registered already."""
+        return self._add_any(handler, outgoing=True, first=True)
+
+    def off_any_outgoing(self, handler: Handler | None = None) -> None:
+        """Undo ``on_any_outgoing``, for all if none is given."""
+        for table in self._tables():
+            table.remove_any(handler, outgoing=True)
+
+    def listeners_any_outgoing(self) -> list[Handler]:
+        """Return who hears of every event to clients."""
+        return list(self._tables()[0].outgoing)
+
+    def _add_any(
+        self, handler: Handler, *, outgoing: bool = False, first: bool = False
+    ) -> Callable[..., Any]:
+        for table in self._tables():
+            table.add_any(handler, outgoing=outgoing, first=first)
+        if outgoing:
+            self._on_outgoing()
+        return handler

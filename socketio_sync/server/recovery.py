@@ -1,0 +1,360 @@
+"""Connection state recovery: who comes back soon gets its id, rooms and data, and what it has missed.
+
+Specification: wire.md 2.10. Every event that may be missed has an offset behind its arguments, which the
+client sends when it comes back. Offsets are numbers, counted up for a whole namespace in the order in which
+events are queued: all that a client has to get again is what is behind its last one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from socketio_sync.engine.server import new_id
+from socketio_sync.protocol.socketio.codec import Encoded
+
+if TYPE_CHECKING:
+    from socketio_sync.options import RecoveryOptions
+    from socketio_sync.server.socket import Socket
+
+# After these the client tries to come back by itself.
+RECOVERABLE = frozenset(
+    (
+        "transport error",
+        "transport close",
+        "forced close",
+        "forced server close",
+        "ping timeout",
+        "server shutting down",
+        "slow consumer",
+    )
+)
+
+# What an entry of a journal takes beside the bytes of its packet.
+_ENTRY_BYTES = 200
+_NOTHING = Encoded(None)
+_HEX = frozenset("0123456789abcdef")
+
+
+class Entry(NamedTuple):
+    """An event that may have to be sent again.
+
+    Attributes:
+        offset: Its number.
+        encoded: The packet, with the offset in it.
+        rooms: Whom it was for, as in :class:`~socketio_sync.adapters.base.Selection`.
+        except_: And whom not.
+        now: When it was sent.
+        size: What it counts, in bytes.
+    """
+
+    offset: int
+    encoded: Encoded
+    rooms: frozenset[str]
+    except_: frozenset[str]
+    now: float
+    size: int
+
+
+class Journal:
+    """Events in order, bounded; the oldest are forgotten first.
+
+    Attributes:
+        pid: The secret of the client that they are for; empty for those that are for many.
+        began: The offset of the last event before that client first came.
+        entries: Those that are kept.
+    """
+
+    __slots__ = ("_dropped", "_recovery", "began", "entries", "pid")
+
+    def __init__(self, recovery: Recovery, pid: str = "") -> None:
+        """Keep events within the bounds of ``recovery``."""
+        self._recovery = recovery
+        self.pid = pid
+        self.began = recovery.last
+        self.entries: deque[Entry] = deque()
+        # The last that had to go before its time.
+        self._dropped: Entry | None = None
+
+    def append(self, entry: Entry) -> None:
+        """Keep one more."""
+        recovery, options = self._recovery, self._recovery.options
+        self.forget_before(entry.now - recovery.max_age)
+        self.entries.append(entry)
+        recovery.size += entry.size
+        while self.entries and (len(self.entries) > options.max_events or recovery.size > options.max_bytes):
+            self._dropped = self._forget_first()
+
+    def forget_before(self, then: float) -> None:
+        """Forget what is older: nobody who may come back can have missed it."""
+        while self.entries and self.entries[0].now < then:
+            self._forget_first()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        while self.entries:
+            self._forget_first()
+
+    def _forget_first(self) -> Entry:
+        entry = self.entries.popleft()
+        self._recovery.size -= entry.size
+        return entry._replace(encoded=_NOTHING)
+
+    def since(self, offset: int, then: float) -> list[Entry]:
+        """Return what is behind ``offset`` and not older than ``then``.
+
+        Raises:
+            Lost: Some of it had to go.
+        """
+        dropped = self._dropped
+        if dropped is not None and dropped.offset > offset and dropped.now >= then:
+            raise Lost("events that were missed aren't kept any more")
+        return [entry for entry in self.entries if entry.offset > offset and entry.now >= then]
+
+
+class Session(NamedTuple):
+    """What is kept of a socket.
+
+    Attributes:
+        sid: Its id.
+        rooms: The rooms that it was in.
+        data: The application's own.
+        journal: What was sent to it alone.
+        closed: When it left.
+        horizon: What was sent before has reached the client: it has answered a heartbeat since.
+    """
+
+    sid: str
+    rooms: frozenset[str]
+    data: dict[str, Any]
+    journal: Journal
+    closed: float
+    horizon: float
+
+
+class Lost(Exception):
+    """There is no way back to an earlier connection; the text tells why."""
+
+
+class Recovery:
+    """What one namespace keeps for those who may come back. For the hub's thread only.
+
+    Attributes:
+        options: The bounds.
+        max_delay: How long a client may be gone before that is noticed, in seconds.
+        max_age: How long an event is kept, in seconds.
+        last: The number of the last event.
+        size: The bytes of all that is kept.
+        live: The sockets that are connected, by their secret.
+    """
+
+    __slots__ = (
+        "_journal",
+        "_mark",
+        "_offsets",
+        "_sessions",
+        "last",
+        "live",
+        "max_age",
+        "max_delay",
+        "options",
+        "size",
+    )
+
+    def __init__(self, options: RecoveryOptions, max_delay: float) -> None:
+        """Keep nothing yet.
+
+        Args:
+            options: The bounds.
+            max_delay: How long a client may be gone before that is noticed, in seconds.
+        """
+        self.options = options
+        self.max_delay = max_delay
+        self.max_age = options.max_disconnection_duration + max_delay
+        self.size = 0
+        self.live: dict[str, Socket] = {}
+        # An offset of another process must not pass for one of ours.
+        self._mark = f"{new_id()[:4]}."
+        self._offsets = count(1)
+        self.last = 0
+        self._journal = Journal(self)
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def next_offset(self) -> tuple[int, str]:
+        """Return the number of the next event, and how it is written behind its arguments."""
+        self.last = next(self._offsets)
+        return self.last, self._text(self.last)
+
+    def marked(self, event: Sequence[Any]) -> Sequence[Any]:
+        """Return an event that isn't kept, so that no client takes its last argument for an offset."""
+        return (*event, self._text(self.last)) if isinstance(event[-1], str) else event
+
+    def record(
+        self,
+        journal: Journal | None,
+        offset: int,
+        encoded: Encoded,
+        now: float,
+        rooms: frozenset[str] = frozenset(),
+        except_: frozenset[str] = frozenset(),
+    ) -> None:
+        """Keep an event, in a socket's own journal or, without one, that of the namespace."""
+        text, attachments = encoded
+        size = _ENTRY_BYTES + len(text or b"") + sum(map(len, attachments))
+        entry = Entry(offset, encoded, rooms, except_, now, size)
+        (journal if journal is not None else self._journal).append(entry)
+
+    # -- sessions ---------------------------------------------------------------------------------
+
+    def journal(self) -> Journal:
+        """Return a journal for a new socket, with a new secret."""
+        return Journal(self, new_id())
+
+    def leave(self, socket: Socket, journal: Journal, reason: str, now: float) -> None:
+        """Keep what is needed to bring a socket back that leaves, if it may come back for this reason."""
+        self.live.pop(journal.pid, None)
+        if reason not in RECOVERABLE:
+            journal.clear()
+            return
+        # What waited for the client in vain may be older than the last heartbeat, which goes first.
+        undelivered = socket.connection.session.transport.undelivered
+        horizon = float("-inf") if undelivered else now - self.max_delay
+        self._keep(Session(socket.id, socket.rooms, socket.data, journal, now, horizon))
+
+    def _keep(self, session: Session) -> None:
+        self._sessions[session.journal.pid] = session
+        while len(self._sessions) > self.options.max_sessions:
+            self._sessions.popitem(last=False)[1].journal.clear()
+
+    def is_kept(self, pid: str) -> bool:
+        """Tell whether a socket that has left may come back."""
+        return pid in self._sessions
+
+    def sweep(self, now: float) -> bool:
+        """Forget what is too old; tell whether anything is left."""
+        while self._sessions:
+            session = next(iter(self._sessions.values()))
+            if session.closed >= now - self.options.max_disconnection_duration:
+                break
+            del self._sessions[session.journal.pid]
+            session.journal.clear()
+        self._journal.forget_before(now - self.max_age)
+        for socket in self.live.values():
+            if socket.journal is not None:
+                socket.journal.forget_before(now - self.max_age)
+        return bool(self.size or self._sessions)
+
+    def claim(self, claims: Claims, now: float) -> Missed:
+        """Take a session out, once and for all, for a client that comes back.
+
+        Where the end of its earlier connection wasn't noticed yet, that is closed first: nobody else knows
+        the secret.
+
+        Raises:
+            Lost: There is no session, or not all that the client has missed is kept.
+        """
+        earlier = self.live.get(claims.pid)
+        if earlier is not None:
+            earlier.connection.session.shut("transport close", "the client has come back")
+        self.sweep(now)
+        session = self._sessions.pop(claims.pid, None)
+        if session is None:
+            raise Lost("the session is unknown, expired, or was recovered already")
+        try:
+            missed = Missed(self, session, self._since(session, claims.offset))
+            # For it to be known now whether all is kept.
+            missed.packets()
+        except Lost:
+            session.journal.clear()
+            raise
+        return missed
+
+    def _text(self, number: int) -> str:
+        return f"{self._mark}{number:x}"
+
+    def _since(self, session: Session, offset: Any) -> int:
+        """Return the number of the last event that a client has seen."""
+        began = session.journal.began
+        mark = self._mark
+        if not isinstance(offset, str) or not offset.startswith(mark) or len(offset) > len(mark) + 16:
+            # It has seen none, or one of another server that ran here before: clients forget no offset.
+            return began
+        digits = offset[len(mark) :]
+        number = int(digits, 16) if digits and not set(digits) - _HEX else began
+        return number if began <= number <= self.last else began
+
+    def missed(self, session: Session, since: int) -> list[Encoded]:
+        """Return the packets that a session has missed, in order.
+
+        Raises:
+            Lost: Not all of them are kept.
+        """
+        rooms = session.rooms
+        shared = [
+            entry
+            for entry in self._journal.since(since, session.horizon)
+            if (not entry.rooms or entry.rooms & rooms) and not entry.except_ & rooms
+        ]
+        own = session.journal.since(since, session.horizon)
+        return [entry.encoded for entry in sorted((*shared, *own), key=_offset_of)]
+
+
+def _offset_of(entry: Entry) -> int:
+    return entry.offset
+
+
+class Missed:
+    """A session that has come back, and what it has missed.
+
+    Attributes:
+        session: What was kept of it.
+        skip_middlewares: Whether the namespace's middlewares aren't asked again.
+    """
+
+    __slots__ = ("_recovery", "_since", "session", "skip_middlewares")
+
+    def __init__(self, recovery: Recovery, session: Session, since: int) -> None:
+        """Describe a session that has got everything up to the number ``since``."""
+        self._recovery = recovery
+        self._since = since
+        self.session = session
+        self.skip_middlewares = recovery.options.skip_middlewares
+
+    def packets(self) -> list[Encoded]:
+        """Return what it has missed until now.
+
+        Raises:
+            Lost: Not all of it is kept.
+        """
+        return self._recovery.missed(self.session, self._since)
+
+    def restore(self, socket: Socket) -> Socket:
+        """Give a new socket what its predecessor had, but for the rooms."""
+        socket.data = self.session.data
+        socket.journal = self.session.journal
+        socket.recovered = True
+        return socket
+
+
+class Claims(NamedTuple):
+    """What a client sends that has come back.
+
+    Attributes:
+        pid: The secret that it was given; empty if it sent no text.
+        offset: The last offset that it has seen; None if it has seen none.
+    """
+
+    pid: str
+    offset: Any
+
+
+def claims_of(auth: Mapping[str, Any]) -> Claims | None:
+    """Return what a client has sent with its CONNECT; None if it says nothing of an earlier connection."""
+    if "pid" not in auth:
+        return None
+    pid = auth["pid"]
+    return Claims(pid if isinstance(pid, str) else "", auth.get("offset"))

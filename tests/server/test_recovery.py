@@ -1,0 +1,398 @@
+"""Connection state recovery; with the official client: tests/recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from socketio_sync import ConnectionRefused, Server, Socket
+from socketio_sync.options import RecoveryOptions
+from socketio_sync.protocol.socketio.codec import Encoded
+from socketio_sync.server.recovery import Recovery
+from tests.support.client import Poller
+from tests.support.outcomes import in_thread
+from tests.support.server import Running, Servers, eventually
+from tests.support.sio_client import Connect, SioClient
+
+
+class Client:
+    """One that comes back: it remembers what the official client remembers."""
+
+    def __init__(self, site: Running, connect: Connect) -> None:
+        self._site = site
+        self._connect = connect
+        self.pid = ""
+        self.offset: Any = None
+        self.wire: SioClient
+        self.got: list[tuple[Any, ...]] = []
+        self.arrive()
+
+    def arrive(self, **changes: Any) -> Socket:
+        """Connect, with what is remembered; return the server's socket."""
+        auth = {"pid": self.pid} if self.pid else {}
+        if self.offset is not None:
+            auth["offset"] = self.offset
+        self.wire = self._connect(self._site, join=False)
+        replies: list[Any] = []
+        original = self.wire._on_incoming
+
+        def spy(packet: Any) -> None:
+            if packet.type == 0:
+                replies.append(packet.data)
+            original(packet)
+
+        self.wire._on_incoming = spy  # type: ignore[method-assign]
+        count = len(self._site.sockets)
+        self.wire.join(auth={**auth, **changes})
+        self.pid = replies[0]["pid"]
+        eventually(lambda: len(self._site.sockets) > count)
+        self.read()
+        return self._site.sockets[-1]
+
+    def read(self) -> list[tuple[Any, ...]]:
+        """Take what has come, without the offsets; return name and arguments of each."""
+        self.wire.call("echo")
+        got = []
+        for _, name, arguments in self.wire.events:
+            if arguments and isinstance(arguments[-1], str):
+                self.offset = arguments[-1]
+                arguments = arguments[:-1]
+            got.append((name, *arguments))
+        self.wire.events.clear()
+        self.got += got
+        return got
+
+    def cut(self) -> None:
+        """Lose the connection, and let the server notice."""
+        count = len(self._site.reasons())
+        self.wire.kill()
+        eventually(lambda: len(self._site.reasons()) > count)
+
+
+Arrive = Callable[..., tuple[Running, Client, Socket]]
+
+
+@pytest.fixture
+def arrive(serve: Servers, connect: Connect) -> Arrive:
+    def arrive(**options: Any) -> tuple[Running, Client, Socket]:
+        site = serve(connection_state_recovery=options.pop("recovery", True), **options)
+        client = Client(site, connect)
+        return site, client, site.sockets[0]
+
+    return arrive
+
+
+def test_who_comes_back_has_id_rooms_data_and_what_was_missed(arrive: Arrive, connect: Connect) -> None:
+    site, client, socket = arrive()
+    socket.join("lobby")
+    socket.data["name"] = "ann"
+    site.io.emit("before", 1)
+    client.read()
+    client.cut()
+    assert site.reasons() == ["transport close"] or site.reasons() == ["transport error"]
+    site.io.emit("all", 2)
+    site.io.to("lobby").emit("lobby", b"binary")
+    site.io.to("elsewhere").emit("elsewhere")
+    site.io.except_("lobby").emit("except")
+    site.io.to(socket.id).emit("private")
+    socket.emit("direct", {"deep": [b"x"]})
+    site.io.volatile.emit("volatile", "text")
+    again = client.arrive()
+    assert again.recovered
+    assert again.recovery_failure is None
+    assert again is not socket
+    assert again.id == socket.id
+    assert again.data is socket.data
+    assert again.rooms == {socket.id, "lobby"}
+    assert client.got == [
+        ("before", 1),
+        ("all", 2),
+        ("lobby", b"binary"),
+        ("private",),
+        ("direct", {"deep": [b"x"]}),
+    ]
+    assert [entry[0] for entry in site.record] == ["connection", "disconnect", "connection"]
+    # It goes on as if nothing had been.
+    site.io.to("lobby").emit("more")
+    assert client.read() == [("more",)]
+
+
+def test_nothing_needs_to_have_been_sent_before(arrive: Arrive) -> None:
+    site, client, _socket = arrive()
+    client.cut()
+    site.io.emit("missed", 1)
+    assert client.offset is None
+    again = client.arrive()
+    assert again.recovered
+    assert client.got == [("missed", 1)]
+
+
+def test_a_volatile_text_does_not_pass_for_an_offset(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    site.io.emit("kept", 1)
+    site.io.volatile.emit("volatile", "text")
+    socket.volatile.emit("own", "text")
+    socket.volatile.emit("number", 5)
+    assert client.read() == [("kept", 1), ("volatile", "text"), ("own", "text"), ("number", 5)]
+    client.cut()
+    site.io.emit("missed")
+    assert client.arrive().recovered
+    assert client.got[-1] == ("missed",)
+
+
+def test_each_event_is_got_once_whatever_the_order(arrive: Arrive) -> None:
+    site, client, _socket = arrive()
+    expected = []
+    for number in range(60):
+        current = site.sockets[-1]
+        if number % 3:
+            site.io.emit("all", number)
+            expected.append(("all", number))
+        else:
+            current.emit("own", number)
+            expected.append(("own", number))
+        if number % 20 == 7:
+            client.read()
+        if number % 20 == 12:
+            # What is on its way when the connection goes is sent again.
+            client.cut()
+        if number % 20 == 17:
+            assert client.arrive().recovered
+    client.read()
+    assert client.got == expected
+
+
+def test_a_session_is_good_for_one_return(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    first = client.pid
+    client.cut()
+    assert client.arrive().recovered
+    # The connection that has come back is closed, as its client has come back once more.
+    third = client.arrive(pid=first)
+    assert third.recovered
+    assert third.id == socket.id
+    assert len(site.io.sockets) == 1
+    client.wire.disconnect()
+    site.reached("disconnect", "/", "client namespace disconnect")
+    fourth = client.arrive(pid=first)
+    assert not fourth.recovered
+    assert fourth.id != socket.id
+    assert fourth.recovery_failure == "the session is unknown, expired, or was recovered already"
+
+
+def test_an_older_connection_that_still_lives_is_closed_first(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    old = client.wire
+    again = client.arrive()
+    assert again.recovered
+    assert old.closed.wait(5)
+    assert [entry[0] for entry in site.record] == ["connection", "disconnect", "connection"]
+    assert site.io.sockets[socket.id] is again
+    site.io.emit("news")
+    assert client.read() == [("news",)]
+
+
+@pytest.mark.parametrize("pid", ["unknown", "", 5, None, ["pid"], {"pid": 1}])
+def test_a_secret_that_nobody_was_given_leads_to_a_new_session(arrive: Arrive, pid: Any) -> None:
+    site, client, socket = arrive()
+    site.io.emit("news")
+    client.read()
+    client.cut()
+    again = client.arrive(pid=pid)
+    assert not again.recovered
+    assert "unknown, expired" in str(again.recovery_failure)
+    assert again.id != socket.id
+    assert again.rooms == {again.id}
+    assert client.pid
+
+
+WRONG_OFFSETS = ["zz", "", "1" * 100, 5, ["1"], {}, True, "x.1", "\u0663"]
+
+
+@pytest.mark.parametrize(
+    "offset", [*WRONG_OFFSETS, "{}-1", "{}0_1", "{} 1", "{}", "{}fffff", "{}" + "1" * 17]
+)
+def test_an_offset_that_is_none_of_ours_means_that_nothing_was_seen(arrive: Arrive, offset: Any) -> None:
+    # Official clients never forget an offset, not even that of another server that ran here before.
+    site, client, _ = arrive()
+    site.io.emit("news", 1)
+    client.read()
+    client.cut()
+    site.io.emit("news", 2)
+    mark = client.offset.partition(".")[0] + "."
+    again = client.arrive(offset=offset.format(mark) if isinstance(offset, str) else offset)
+    assert again.recovered
+    assert client.got == [("news", 1), ("news", 1), ("news", 2)]
+
+
+def test_an_offset_of_an_earlier_session_means_that_nothing_was_seen_in_this_one(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    site.io.emit("news", 1)
+    client.read()
+    socket.disconnect()
+    eventually(lambda: site.reasons())
+    assert not client.arrive().recovered
+    site.io.emit("news", 2)
+    client.cut()
+    site.io.emit("news", 3)
+    assert client.arrive().recovered
+    assert client.got == [("news", 1), ("news", 2), ("news", 3)]
+
+
+@pytest.mark.parametrize("how", ["client", "server"])
+def test_who_left_on_purpose_is_not_recovered(arrive: Arrive, how: str) -> None:
+    site, client, socket = arrive()
+    if how == "client":
+        client.wire.disconnect()
+    else:
+        socket.disconnect()
+    eventually(lambda: site.reasons())
+    assert not client.arrive().recovered
+
+
+def test_an_expired_session_is_forgotten(arrive: Arrive) -> None:
+    site, client, socket = arrive(recovery={"max_disconnection_duration": 0.05})
+    socket.emit("news", "x" * 1000)
+    client.cut()
+    recovery = site.io.of("/").recovery
+    assert recovery is not None
+    assert recovery.size > 1000
+    eventually(lambda: not recovery.is_kept(client.pid))
+    assert not client.arrive().recovered
+
+
+def test_middlewares_are_skipped_unless_they_are_wanted(serve: Servers, connect: Connect) -> None:
+    for skip in (True, False):
+        site = serve(connection_state_recovery={"skip_middlewares": skip})
+        asked: list[bool] = []
+        site.io.use(lambda socket, asked=asked: asked.append(socket.recovered))
+        client = Client(site, connect)
+        client.cut()
+        site.io.emit("missed")
+        assert client.arrive().recovered
+        assert client.got == [("missed",)]
+        assert asked == ([False] if skip else [False, True])
+
+
+def test_a_middleware_that_refuses_ends_the_session(serve: Servers, connect: Connect) -> None:
+    site = serve(connection_state_recovery={"skip_middlewares": False})
+
+    def check(socket: Socket) -> None:
+        if socket.recovered:
+            raise ConnectionRefused("not again")
+
+    site.io.use(check)
+    client = Client(site, connect)
+    client.cut()
+    with pytest.raises(AssertionError, match="not again"):
+        client.arrive()
+    assert not client.arrive().recovered
+
+
+def test_what_had_to_go_is_told(arrive: Arrive) -> None:
+    site, client, _socket = arrive(recovery={"max_events": 3})
+    site.io.emit("seen")
+    client.read()
+    client.cut()
+    for number in range(4):
+        site.io.emit("missed", number)
+    again = client.arrive()
+    assert not again.recovered
+    assert again.recovery_failure == "events that were missed aren't kept any more"
+    client.cut()
+    for number in range(3):
+        site.io.emit("missed", number)
+    assert client.arrive().recovered
+    assert client.got[-3:] == [("missed", number) for number in range(3)]
+
+
+def test_clients_of_revision_3_see_no_offsets(serve: Servers, connect: Connect) -> None:
+    site = serve(connection_state_recovery=True)
+    old = Poller(site.port, eio=3).open()
+    assert old.poll() == ["40"]
+    new = connect(site)
+    site.io.emit("news", 1)
+    site.sockets[0].emit("own", 2)
+    assert old.poll() == ['42["news",1]', '42["own",2]']
+    name, offset = new.expect("news")
+    assert (name, isinstance(offset, str)) == (1, True)
+    old.close()
+
+
+def test_acknowledged_events_have_no_offset(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    seen: list[Any] = []
+    client.wire.answers["who"] = lambda *arguments: seen.append(arguments) or ["me"]
+    assert socket.call("who", 1) == "me"
+    assert site.io.call("who", 2) == ["me"]
+    assert seen == [(1,), (2,)]
+
+
+def test_events_from_threads_are_kept_in_order_as_they_were(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+
+    def emit() -> None:
+        for number in range(50):
+            value = [number]
+            site.io.emit("all", value)
+            socket.emit("own", value)
+            value.append("changed")
+        with pytest.raises(TypeError):
+            socket.emit("own", object())
+
+    assert in_thread(emit).get(timeout=5)[1] is None
+    eventually(lambda: len(client.read()) or len(client.got) == 100)
+    eventually(lambda: client.read() or len(client.got) == 100)
+    assert client.got == [(name, [number]) for number in range(50) for name in ("all", "own")]
+
+
+def test_what_cannot_be_sent_is_the_callers_error(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    for emit in (socket.emit, site.io.emit, socket.volatile.emit):
+        with pytest.raises(TypeError):
+            emit("news", object())
+    socket.emit("news", 1)
+    assert client.read() == [("news", 1)]
+
+
+@pytest.mark.parametrize("wrong", [{"max_events": 0}, {"max_bytes": -1}, {"max_sessions": 0}])
+def test_bounds_must_be_positive(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Server(connection_state_recovery=wrong)
+    with pytest.raises(TypeError):
+        Server(connection_state_recovery={"unknown": 1})
+    assert Server(connection_state_recovery=False).of("/").recovery is None
+    assert Server(connection_state_recovery={}).of("/").recovery is not None
+
+
+# -- the store by itself ---------------------------------------------------------------------------
+
+
+def store(**options: Any) -> Recovery:
+    return Recovery(RecoveryOptions(**options), max_delay=45.0)
+
+
+def record(recovery: Recovery, now: float, size: int = 10, **options: Any) -> int:
+    number, _text = recovery.next_offset()
+    recovery.record(None, number, Encoded(b"x" * size), now, **options)
+    return number
+
+
+def test_bytes_and_events_are_bounded_and_counted_exactly() -> None:
+    recovery = store(max_events=100, max_bytes=10_000)
+    journals = [recovery.journal() for _ in range(3)]
+    for number in range(1000):
+        offset, _ = recovery.next_offset()
+        recovery.record(journals[number % 3], offset, Encoded(b"x" * (number % 500)), float(number))
+        assert recovery.size <= 10_000
+        assert recovery.size == sum(entry.size for journal in journals for entry in journal.entries)
+
+
+def test_events_are_kept_as_long_as_somebody_may_have_missed_them() -> None:
+    recovery = store(max_disconnection_duration=100)
+    record(recovery, 0.0)
+    assert recovery.sweep(144.0)
+    assert not recovery.sweep(146.0)
+    assert recovery.size == 0
