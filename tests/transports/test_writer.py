@@ -221,8 +221,9 @@ def test_control_frames_keep_their_order(line: Lines) -> None:
     assert received(wire)[1:] == [(PING, b"0"), (PING, b"1"), (PING, b"2"), (BINARY, b"data")]
 
 
-def test_each_kind_keeps_its_order_and_control_frames_go_first(line: Lines) -> None:
+def test_each_kind_keeps_its_order_and_control_frames_go_first(line: Lines, runtime: Runtime) -> None:
     wire = line()
+    begin_turn(runtime)
     wire.writer.write(encode_frame(BINARY, b"first"))
     wire.writer.write_first(encode_frame(PING, b"second"))
     wire.writer.write_pong(encode_frame(PONG, b"third"))
