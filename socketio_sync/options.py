@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from socketio_sync.types import Environ
 
@@ -16,6 +16,40 @@ TRANSPORTS = ("polling", "websocket")
 
 # How long somebody who blocks waits for an acknowledgement, unless told otherwise.
 ACK_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeflateOptions:
+    """Options of the compression of WebSocket messages (RFC 7692).
+
+    Attributes:
+        threshold: Shortest message that we compress, in bytes.
+        level: How hard we try, 1 to 9.
+        mem_level: How much memory that may take while a message is compressed, 1 to 9.
+        server_max_window_bits: The size of our window as a power of two, 9 to 15.
+        client_max_window_bits: The same for clients that can be told, 8 to 15.
+        client_no_context_takeover: Whether a client's messages are compressed each by itself. False saves it
+            bandwidth, and costs us a window for each client, as long as it is connected.
+    """
+
+    threshold: int = 1024
+    level: int = 1
+    mem_level: int = 8
+    server_max_window_bits: int = 15
+    client_max_window_bits: int = 15
+    client_no_context_takeover: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work, by name."""
+        ranges = {
+            "level": (1, 9),
+            "mem_level": (1, 9),
+            "server_max_window_bits": (9, 15),
+            "client_max_window_bits": (8, 15),
+        }
+        for name, (least, most) in ranges.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be {least} to {most}, not {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +81,8 @@ class EngineOptions:
             polling handshake, for load balancers.
         http_compression: Whether polling answers are compressed where the client accepts it.
         compression_threshold: Shortest body that is compressed.
+        per_message_deflate: Whether WebSocket messages are compressed: False, True, or a dict of the fields
+            of :class:`DeflateOptions`.
         trusted_proxies: How many reverse proxies in front of the server set ``X-Forwarded-*``.
         allow_request: ``callable(environ)``, called before a session is made; False or a
             ``HandshakeRefused`` refuses it with 403.
@@ -72,6 +108,7 @@ class EngineOptions:
     cookie: str | Mapping[str, Any] | None = None
     http_compression: bool = True
     compression_threshold: int = 1024
+    per_message_deflate: bool | Mapping[str, Any] = False
     trusted_proxies: int = 0
     allow_request: Callable[[Environ], Any] | None = None
     generate_id: Callable[[Environ], str] | None = None
@@ -85,6 +122,21 @@ class EngineOptions:
         for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "max_http_buffer_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+        self.deflate_options()
+
+    def deflate_options(self) -> DeflateOptions | None:
+        """Return the options of the compression of WebSocket messages; None if it is off."""
+        return _chosen(self.per_message_deflate, DeflateOptions)
+
+
+Options = TypeVar("Options")
+
+
+def _chosen(value: bool | Mapping[str, Any] | None, options: type[Options]) -> Options | None:
+    """Return the options of a feature that is off, on, or on with a dict of options."""
+    if isinstance(value, Mapping):
+        return options(**value)
+    return options() if value else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,10 +225,7 @@ class ServerOptions(EngineOptions):
 
     def recovery_options(self) -> RecoveryOptions | None:
         """Return the options of connection state recovery; None if it is off."""
-        recovery = self.connection_state_recovery
-        if not recovery and not isinstance(recovery, Mapping):
-            return None
-        return RecoveryOptions() if recovery is True else RecoveryOptions(**recovery)
+        return _chosen(self.connection_state_recovery, RecoveryOptions)
 
     def ack_timeout_or(self, timeout: float | None) -> float:
         """Return how long somebody waits for an acknowledgement who has said ``timeout``, or None."""

@@ -37,17 +37,25 @@ class Answer(NamedTuple):
         headers: Headers beside those that every answer gets.
         body: The body, uncompressed.
         on_failed: Called when the host couldn't write the answer; None where nothing depends on it.
+        compress: Whether the body may be compressed.
     """
 
     status: int
     headers: Headers
     body: bytes = b""
     on_failed: Callable[[], None] | None = None
+    compress: bool = True
 
 
-def text_answer(body: bytes, *, binary: bool = False, on_failed: Callable[[], None] | None = None) -> Answer:
+def text_answer(
+    body: bytes,
+    *,
+    binary: bool = False,
+    on_failed: Callable[[], None] | None = None,
+    compress: bool = True,
+) -> Answer:
     """Make the answer to a poll."""
-    return Answer(200, [*(_BINARY if binary else _TEXT)], body, on_failed)
+    return Answer(200, [*(_BINARY if binary else _TEXT)], body, on_failed, compress)
 
 
 def javascript_answer(body: bytes, on_failed: Callable[[], None] | None = None) -> Answer:
@@ -133,12 +141,14 @@ def write_answer(
     Raises:
         OSError: Our own runner, which is handed the whole answer at once, couldn't send it.
     """
-    status, headers, body, on_failed = answer
+    status, headers, body, on_failed, compress = answer
     if extra:
         # Hooks may have put lists there, which no host minds.
         headers = [*headers, *((name, value) for name, value in extra)]
-    if options.http_compression and len(body) >= options.compression_threshold:
-        body, coding = _compressed(body, environ.get("HTTP_ACCEPT_ENCODING", ""))
+    if len(body) >= options.compression_threshold and options.http_compression:
+        coding = None
+        if compress:
+            body, coding = _compressed(body, environ.get("HTTP_ACCEPT_ENCODING", ""))
         if coding is not None:
             headers.append(("Content-Encoding", coding))
         headers.append(("Vary", "Accept-Encoding"))

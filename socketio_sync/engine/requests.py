@@ -235,7 +235,13 @@ class Requests:
         return answer
 
     def _payload_answer(
-        self, transport: PollingTransport, session: EngineSocket, body: bytes, *, binary: bool
+        self,
+        transport: PollingTransport,
+        session: EngineSocket,
+        body: bytes,
+        *,
+        binary: bool,
+        compress: bool = True,
     ) -> Answer:
         runtime = self._engine.runtime
 
@@ -245,7 +251,7 @@ class Requests:
 
         if transport.jsonp is not None:
             return javascript_answer(jsonp_response(transport.jsonp, body), on_failed)
-        return text_answer(body, binary=binary, on_failed=on_failed)
+        return text_answer(body, binary=binary, on_failed=on_failed, compress=compress)
 
     def _poll(self, environ: Environ, session: EngineSocket) -> Answer:
         transport = session.transport
@@ -258,7 +264,9 @@ class Requests:
             self._engine.forget(session)
         if payload is None:
             return empty_answer(400)
-        return self._payload_answer(transport, session, payload.body, binary=payload.binary)
+        return self._payload_answer(
+            transport, session, payload.body, binary=payload.binary, compress=payload.compress
+        )
 
     def _receive(self, environ: Environ, session: EngineSocket, read: _Read) -> Answer:
         transport = session.transport

@@ -157,9 +157,15 @@ class EngineSocket:
         """Return the handlers of an event."""
         return self._listeners.get(event, ()) if self._listeners is not None else ()
 
-    def send(self, data: str | bytes) -> None:
-        """Send a message; returns at once. From any greenlet or thread; ignored once closed."""
-        message = Message(data.encode(), False) if isinstance(data, str) else Message(bytes(data), True)
+    def send(self, data: str | bytes, *, compress: bool = True) -> None:
+        """Send a message; returns at once. From any greenlet or thread; ignored once closed.
+
+        ``compress`` tells whether it may be compressed, where the client and the options allow it.
+        """
+        if isinstance(data, str):
+            message = Message(data.encode(), False, compress)
+        else:
+            message = Message(bytes(data), True, compress)
         if self._runtime.is_current():
             self.send_messages((message,))
         else:

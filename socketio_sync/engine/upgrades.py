@@ -18,12 +18,14 @@ from socketio_sync.protocol.engineio.handshake import (
     open_data,
 )
 from socketio_sync.protocol.engineio.packet import OPEN
+from socketio_sync.protocol.websocket.deflate import Agreement, negotiate
 from socketio_sync.protocol.websocket.handshake import UpgradeRefused, parse_upgrade, upgrade_response
 from socketio_sync.transports.base import TransportHandler
+from socketio_sync.transports.deflated import DeflatedTransport
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.takeover import Takeover, take_over
 from socketio_sync.transports.websocket import WebSocketTransport
-from socketio_sync.types import Environ, StartResponse
+from socketio_sync.types import Environ, Headers, StartResponse
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
@@ -42,11 +44,12 @@ def unavailable(environ: Environ) -> Answer:
 class Upgrades:
     """Serves the WebSocket requests of one engine, in the greenlet of the request."""
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_deflate", "_engine")
 
     def __init__(self, engine: EngineServer) -> None:
         """Serve ``engine``."""
         self._engine = engine
+        self._deflate = engine.options.deflate_options()
 
     def serve(self, environ: Environ, start_response: StartResponse, request: Request) -> Iterable[bytes]:
         """Answer 101 and take the connection over.
@@ -61,9 +64,11 @@ class Upgrades:
             revision = check_revision(request, allow_eio3=self._engine.options.allow_eio3)
             sid = self._engine.generate_id(environ)
         response = b""
+        agreed = None
         if environ.get("wsgi.websocket") is None:
             try:
                 headers = self._engine.extra_headers(environ, initial=moving is None)
+                agreed = self._agree(environ, headers)
                 response = upgrade_response(parse_upgrade(environ), headers)
             except UpgradeRefused as refusal:
                 answer = empty_answer(refusal.status, [*refusal.headers, ("Connection", "close")])
@@ -72,9 +77,9 @@ class Upgrades:
         if taken is None:
             return self._write(unavailable(environ), environ, start_response)
         if moving is None:
-            transport = self._open(environ, request, (sid, revision), taken, response)
+            transport = self._open(environ, request, (sid, revision), taken, response, agreed)
         else:
-            transport = self._probe(moving, taken, response)
+            transport = self._probe(moving, taken, response, agreed)
         if taken.detached:
             transport.start(taken.buffered)
         else:
@@ -98,25 +103,55 @@ class Upgrades:
             raise Refusal(3, context={"name": "UPGRADE_OVERLAP"})
         return session
 
+    def _agree(self, environ: Environ, headers: Headers) -> Agreement | None:
+        """Agree on compression, if both sides want it: in ``headers``, and as what is returned."""
+        deflate = self._deflate
+        if deflate is None:
+            return None
+        agreed = negotiate(
+            environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""),
+            keeps_context=not deflate.client_no_context_takeover,
+            client_bits=deflate.client_max_window_bits,
+            server_bits=deflate.server_max_window_bits,
+        )
+        if agreed is None:
+            return None
+        headers.append(("Sec-WebSocket-Extensions", agreed[0]))
+        return agreed[1]
+
     def _transport(
-        self, taken: Takeover, handler: TransportHandler, revision: int, base64: bool, response: bytes
+        self,
+        taken: Takeover,
+        handler: TransportHandler,
+        client: tuple[int, bool],
+        response: bytes,
+        agreed: Agreement | None,
     ) -> WebSocketTransport:
         engine = self._engine
-        transport = WebSocketTransport(
-            engine.runtime, taken.stream, handler, engine.options, revision=revision, base64=base64
-        )
+        revision, base64 = client
+        common = (engine.runtime, taken.stream, handler, engine.options)
+        if agreed is None or self._deflate is None:
+            transport = WebSocketTransport(*common, revision=revision, base64=base64)
+        else:
+            transport = DeflatedTransport(*common, self._deflate, agreed, revision=revision, base64=base64)
         if response:
             transport.send_raw(response)
         return transport
 
     def _open(
-        self, environ: Environ, request: Request, new: tuple[str, int], taken: Takeover, response: bytes
+        self,
+        environ: Environ,
+        request: Request,
+        new: tuple[str, int],
+        taken: Takeover,
+        response: bytes,
+        agreed: Agreement | None,
     ) -> WebSocketTransport:
         engine = self._engine
         options = engine.options
         sid, revision = new
         session = engine.open_session(sid, environ, revision)
-        transport = self._transport(taken, session, revision, request.b64, response)
+        transport = self._transport(taken, session, (revision, request.b64), response, agreed)
         data = open_data(
             session.id,
             upgrades=[],
@@ -128,11 +163,14 @@ class Upgrades:
         engine.admit(session, transport)
         return transport
 
-    def _probe(self, session: EngineSocket, taken: Takeover, response: bytes) -> WebSocketTransport:
+    def _probe(
+        self, session: EngineSocket, taken: Takeover, response: bytes, agreed: Agreement | None
+    ) -> WebSocketTransport:
         polling = session.transport
         assert isinstance(polling, PollingTransport)
         probe = Probe(session, self._engine.runtime, self._engine.options)
-        probe.transport = self._transport(taken, probe, session.protocol, polling.base64, response)
+        client = (session.protocol, polling.base64)
+        probe.transport = self._transport(taken, probe, client, response, agreed)
         return probe.transport
 
     def refuse(

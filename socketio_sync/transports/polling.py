@@ -32,10 +32,17 @@ SLICE_EVENTS = 64
 
 
 class Payload(NamedTuple):
-    """The body of one answer: ``binary`` tells its content type."""
+    """The body of one answer.
+
+    Attributes:
+        body: What it says.
+        binary: Whether its content type is that of binary data.
+        compress: Whether it may be compressed.
+    """
 
     body: bytes
     binary: bool
+    compress: bool
 
 
 class PollingTransport:
@@ -64,6 +71,7 @@ class PollingTransport:
         "_released",
         "_revision",
         "_runtime",
+        "_threshold",
         "handler",
         "jsonp",
         "left",
@@ -99,6 +107,7 @@ class PollingTransport:
         self._dirty = False
         self._full = False
         self._half = options.max_outbound_bytes // 2
+        self._threshold = options.compression_threshold
         self._paused = False
         self._lost = False
         self._moved = False
@@ -307,10 +316,12 @@ class PollingTransport:
         self._wake_posting()
         revision = self._revision
         if revision == 4:
-            return Payload(join_v4([self._encode(item, message_v4) for item in items]), False)
+            body = join_v4([self._encode(item, message_v4) for item in items])
+            return Payload(body, False, len(body) >= self._threshold and _compresses(items))
         binary = not self._base64 and any(isinstance(item, Message) and item.binary for item in items)
         encoder = message_v3_binary if binary else message_v3_text
-        return Payload(b"".join([self._encode(item, encoder, binary) for item in items]), binary)
+        body = b"".join([self._encode(item, encoder, binary) for item in items])
+        return Payload(body, binary, len(body) >= self._threshold and _compresses(items))
 
     def _encode(self, item: Message | tuple[int, str], encoder: Any, binary: bool = False) -> bytes:
         if isinstance(item, Message):
@@ -351,3 +362,7 @@ class PollingTransport:
             self._runtime.hub.switch()
         finally:
             self._posting = None
+
+
+def _compresses(items: Sequence[Message | tuple[int, str]]) -> bool:
+    return any(isinstance(item, Message) and item.compress for item in items)

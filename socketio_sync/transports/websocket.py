@@ -16,6 +16,7 @@ from greenlet import GreenletExit
 from socketio_sync.exceptions import PacketError
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.packet import Batch, Message, decode_binary, decode_text
+from socketio_sync.protocol.websocket.deflate import Inflater
 from socketio_sync.protocol.websocket.frames import PONG, TEXT, encode_close, encode_frame
 from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, FrameReader, Ping
 from socketio_sync.transports.base import TransportHandler
@@ -73,8 +74,19 @@ class WebSocketTransport:
         *,
         revision: int,
         base64: bool = False,
+        inflater: Inflater | None = None,
     ) -> None:
-        """Speak on ``stream``, for which the 101 has been sent; ``start`` or ``run`` begins reading."""
+        """Speak on ``stream``, for which the 101 has been sent; ``start`` or ``run`` begins reading.
+
+        Args:
+            runtime: The hub's.
+            stream: The connection.
+            handler: Who is told of what arrives.
+            options: The server's.
+            revision: Of the protocol that the client speaks.
+            base64: Whether the client can't take binary messages.
+            inflater: What expands what the client sends; None unless compression was agreed on.
+        """
         self._runtime = runtime
         self._stream = stream
         self.handler = handler
@@ -84,7 +96,9 @@ class WebSocketTransport:
         self._plain_binary = revision == 4
         self._encoder = encoder_for(revision, base64)
         self._frames = FrameReader(
-            max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
+            max_message=options.max_http_buffer_size,
+            max_fragments=options.max_fragments,
+            inflater=inflater,
         )
         self._writer = Writer(runtime, stream, options, self)
         # Where it holds decrypted bytes, no descriptor is readable.

@@ -81,7 +81,7 @@ def compute(seconds: float) -> None:
 def test_a_get_is_answered_at_once_when_something_is_queued(make: Make) -> None:
     transport = make()
     transport.send([text("a"), text("b")])
-    assert transport.poll({}) == Payload(b"4a" + MARK + b"4b", False)
+    assert transport.poll({}) == Payload(b"4a" + MARK + b"4b", False, False)
     assert transport.queued_bytes == 0
 
 
@@ -115,9 +115,9 @@ def test_control_packets_go_ahead_of_messages(make: Make) -> None:
 @pytest.mark.parametrize(
     ("revision", "base64", "payload"),
     [
-        (4, False, Payload(b"4\xc3\xbc" + MARK + b"bAQI=", False)),
-        (3, False, Payload(b"\x00\x03\xff4\xc3\xbc\x01\x03\xff\x04\x01\x02", True)),
-        (3, True, Payload(b"2:4\xc3\xbc6:b4AQI=", False)),
+        (4, False, Payload(b"4\xc3\xbc" + MARK + b"bAQI=", False, False)),
+        (3, False, Payload(b"\x00\x03\xff4\xc3\xbc\x01\x03\xff\x04\x01\x02", True, False)),
+        (3, True, Payload(b"2:4\xc3\xbc6:b4AQI=", False, False)),
     ],
 )
 def test_payloads_are_what_the_client_can_read(

@@ -104,7 +104,9 @@ class Message:
         """
         rendering = self.renderings.get(encoder)
         if rendering is None:
-            rendering = self.renderings[encoder] = encoder(self.data, self.binary)
+            # One that compresses has the one beside it that doesn't.
+            encode = encoder if self.compress else getattr(encoder, "plain", encoder)
+            rendering = self.renderings[encoder] = encode(self.data, self.binary)
         return rendering
 
 

@@ -11,6 +11,7 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol
 
+from socketio_sync.protocol.websocket.deflate import Inflater, most_compressed
 from socketio_sync.protocol.websocket.events import Closed, Event, Ping, Pong, Violation
 
 _OPCODES = frozenset(Opcode)
@@ -25,29 +26,35 @@ class Core:
 
     Attributes:
         fragmented: Whether a message is under way, of which more fragments must come.
-        size: Bytes of its fragments so far.
+        size: Bytes of its fragments so far, as they came.
+        compressed: Whether the message that is under way, or begins, is compressed.
     """
 
     __slots__ = (
         "_count",
         "_decoder",
+        "_inflater",
         "_max_fragments",
         "_max_message",
         "_parts",
         "_protocol",
         "_texts",
+        "compressed",
         "fragmented",
         "size",
     )
 
-    def __init__(self, *, max_message: int, max_fragments: int) -> None:
+    def __init__(self, *, max_message: int, max_fragments: int, inflater: Inflater | None = None) -> None:
         """Begin between two messages.
 
         Args:
             max_message: Longest message accepted, in bytes.
             max_fragments: Most fragments accepted in one message.
+            inflater: What expands compressed messages; None where that wasn't agreed on.
         """
         self._max_message = max_message
+        self._inflater = inflater
+        self.compressed = False
         self._max_fragments = max_fragments
         # Its own limit would count a ping between two fragments as part of the message.
         self._protocol = Protocol(SERVER, max_size=None)
@@ -88,7 +95,8 @@ class Core:
         """
         if head & 0x08:
             return
-        if self.size + length > self._max_message:
+        most = most_compressed(self._max_message) if self.compressed else self._max_message
+        if self.size + length > most:
             raise Violation(1009, "message too big")
         if self._count >= self._max_fragments:
             raise Violation(1008, "too many fragments")
@@ -125,7 +133,7 @@ class Core:
         payload = bytes(frame.data)
         if frame.opcode is Opcode.TEXT:
             self._texts = []
-        if self._texts is None:
+        if self._texts is None or self.compressed:
             self._parts.append(payload)
         else:
             # Piece by piece, so that bad text ends the connection before all of it is here.
@@ -135,9 +143,13 @@ class Core:
             self.size += len(payload)
             self._count += 1
             return None
-        message = b"".join(self._parts) if self._texts is None else "".join(self._texts)
+        parts, texts = self._parts, self._texts
         self._parts = []
         self._texts = None
         self.fragmented = False
         self.size = self._count = 0
-        return message
+        if self._inflater is not None and self.compressed:
+            self.compressed = False
+            message = self._inflater.inflate(parts)
+            return message if texts is None else message.decode()
+        return b"".join(parts) if texts is None else "".join(texts)

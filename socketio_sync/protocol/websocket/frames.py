@@ -18,20 +18,26 @@ _long = Struct(">BBQ").pack
 _RESERVED_CODES = frozenset((1004, 1005, 1006, 1015))
 
 
+# Set in the opcode of a frame whose payload is compressed: the bit RSV1 (RFC 7692, section 6).
+COMPRESSED = 0x40
+
+
 def encode_frame(opcode: int, payload: bytes) -> bytes:
     """Encode one frame.
 
     Args:
-        opcode: ``TEXT``, ``BINARY``, ``CLOSE``, ``PING`` or ``PONG``.
+        opcode: ``TEXT``, ``BINARY``, ``CLOSE``, ``PING`` or ``PONG``; the first two also with ``COMPRESSED``.
         payload: UTF-8 for ``TEXT``; at most 125 bytes for the last three.
 
     Raises:
         ValueError: The payload of a control frame is too long.
     """
     length = len(payload)
-    if length < 126:
+    if length < 126 and opcode < COMPRESSED:
         return _SHORT[opcode][length] + payload
-    if opcode >= CLOSE:
+    if length < 126:
+        return bytes((0x80 | opcode, length)) + payload
+    if CLOSE <= opcode < COMPRESSED:
         raise ValueError(f"a control frame takes 125 bytes at most, not {length}")
     if length < 65536:
         return _medium(0x80 | opcode, 126, length) + payload

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from socketio_sync.protocol.websocket.core import Core
+from socketio_sync.protocol.websocket.deflate import Inflater, most_compressed
 from socketio_sync.protocol.websocket.events import Closed, Event, Failed, Ping, Pong, Violation
 
 try:
@@ -21,6 +22,9 @@ __all__ = ["Closed", "Event", "Failed", "FrameReader", "Ping", "Pong"]
 _TEXT = 0x81
 _BINARY = 0x82
 _PLAIN = (_TEXT, _BINARY)
+# In the first byte of a compressed message (RFC 7692, section 6), and all three reserved bits.
+_RSV1 = 0x40
+_RSV = 0x70
 
 
 @cache
@@ -52,16 +56,18 @@ class FrameReader:
     It belongs to one reader; it answers nothing, pings and close frames included.
     """
 
-    __slots__ = ("_core", "_held", "_max_fragments", "_max_message", "_need", "_sizes")
+    __slots__ = ("_core", "_held", "_inflater", "_max_fragments", "_max_message", "_need", "_sizes")
 
-    def __init__(self, *, max_message: int, max_fragments: int) -> None:
+    def __init__(self, *, max_message: int, max_fragments: int, inflater: Inflater | None = None) -> None:
         """Begin behind the handshake.
 
         Args:
             max_message: Longest message accepted, in bytes; a longer one fails with 1009 as soon as a
                 header announces it.
             max_fragments: Most frames accepted in one message; one more fails with 1008.
+            inflater: What expands compressed messages; None where that wasn't agreed on.
         """
+        self._inflater = inflater
         self._max_message = max_message
         self._max_fragments = max_fragments
         self._core: Core | None = None
@@ -132,9 +138,13 @@ class FrameReader:
         length = data[position + 1] - 128
         if length < 0:
             raise Violation(1002, "frame not masked")
+        compressed = self._inflater is not None and head & _RSV == _RSV1 and head & 0x0F in (1, 2)
+        if compressed:
+            head ^= _RSV1
         core = None if self._sizes is not _NO_SIZES and head in _PLAIN else self._needed_core()
         if core is not None:
             core.check_start(head, length)
+            core.compressed = core.compressed or compressed
         size = 6
         if length > 125:
             size = 8 if length == 126 else 14
@@ -143,7 +153,7 @@ class FrameReader:
             length = int.from_bytes(data[position + 2 : position + size - 4], "big")
         if core is not None:
             core.check_length(head, length)
-        elif length > self._max_message:
+        elif length > (most_compressed(self._max_message) if compressed else self._max_message):
             raise Violation(1009, "message too big")
         if available < size + length:
             return self._hold(data, position, size + length)
@@ -151,9 +161,12 @@ class FrameReader:
         stop = start + length
         if core is None:
             payload = apply_mask(data[start:stop], data[start - 4 : start])
+            if compressed and self._inflater is not None:
+                payload = self._inflater.inflate((payload,))
             events.append(payload.decode() if head == _TEXT else payload)
             return stop
-        event = core.receive(data[position:stop])
+        frame = data[position:stop]
+        event = core.receive(bytes((head,)) + frame[1:] if compressed else frame)
         self._sizes = _NO_SIZES if core.fragmented else self._all_sizes()
         if isinstance(event, Closed):
             self._end(events, event)
@@ -164,7 +177,9 @@ class FrameReader:
 
     def _needed_core(self) -> Core:
         if self._core is None:
-            self._core = Core(max_message=self._max_message, max_fragments=self._max_fragments)
+            self._core = Core(
+                max_message=self._max_message, max_fragments=self._max_fragments, inflater=self._inflater
+            )
         return self._core
 
     def _hold(self, data: bytes, position: int, need: int) -> int:
