@@ -87,6 +87,7 @@ class EngineOptions:
         allow_request: ``callable(environ)``, called before a session is made; False or a
             ``HandshakeRefused`` refuses it with 403.
         generate_id: ``callable(environ) -> str`` for session ids; None makes 20 random characters.
+        initial_packet: A message that each client gets with the answer to its handshake; None sends none.
     """
 
     path: str = "/engine.io"
@@ -112,6 +113,7 @@ class EngineOptions:
     trusted_proxies: int = 0
     allow_request: Callable[[Environ], Any] | None = None
     generate_id: Callable[[Environ], str] | None = None
+    initial_packet: str | bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that can't work, by name."""

@@ -14,5 +14,8 @@ StartResponse: TypeAlias = Callable[..., Any]
 WSGICallable: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 """A WSGI application."""
 
+Middleware: TypeAlias = Callable[[WSGICallable], WSGICallable]
+"""What makes a WSGI application out of the one behind it, such as a class of Werkzeug's."""
+
 Headers: TypeAlias = list[tuple[str, str]]
 """Response headers, in order."""

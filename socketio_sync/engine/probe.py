@@ -47,6 +47,8 @@ class Probe:
         action = self._upgrade.on_packet(Packet(type, data))
         if action is UpgradeAction.PONG:
             self.transport.send_control(PONG, "probe")
+            if self._release_timer is None:
+                self._session.on_upgrading(self.transport.name)
             self._release_polls()
         elif action is UpgradeAction.COMPLETE and self._session.is_open:
             self._stop()

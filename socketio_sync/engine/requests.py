@@ -55,16 +55,20 @@ _Read: TypeAlias = Callable[[Environ], bytes]
 
 
 class Requests:
-    """Serves the requests of one engine."""
+    """Serves the requests of one engine.
 
-    __slots__ = ("_engine", "_limit", "_transports", "_upgrades")
+    Attributes:
+        upgrades: Serves those for a WebSocket.
+    """
+
+    __slots__ = ("_engine", "_limit", "_transports", "upgrades")
 
     def __init__(self, engine: EngineServer) -> None:
         """Serve ``engine``."""
         self._engine = engine
         self._limit = engine.options.max_http_buffer_size
         self._transports = frozenset(engine.options.transports)
-        self._upgrades = Upgrades(engine)
+        self.upgrades = Upgrades(engine)
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request on a host with greenlets, in the greenlet of the request."""
@@ -74,10 +78,9 @@ class Requests:
             try:
                 request = self._checked(environ)
                 self._check_new(environ, request, upgrade=True)
-                return self._upgrades.serve(environ, start_response, request)
+                return self.upgrades.serve(environ, start_response, request)
             except HandshakeRefused as refusal:
-                self._report(environ, refusal)
-                return self._upgrades.refuse(environ, start_response, refusal)
+                return self.refuse(environ, start_response, refusal)
         disable_nagle(environ)
         answer, initial = self._answer(environ, self._read)
         return self._write(answer, environ, start_response, initial)
@@ -89,6 +92,15 @@ class Requests:
         read = self._read_ahead(environ)
         answer, initial = run_on_hub(self._engine.runtime, self._answer, environ, read)
         return self._write(answer, environ, start_response, initial)
+
+    def refuse(
+        self, environ: Environ, start_response: StartResponse, refusal: HandshakeRefused
+    ) -> Iterable[bytes]:
+        """Refuse a request, and tell those who want to know."""
+        self._report(environ, refusal)
+        if is_upgrade(environ):
+            return self.upgrades.refuse(environ, start_response, refusal)
+        return self._write(refusal_answer(refusal), environ, start_response, False)
 
     def _read(self, environ: Environ) -> bytes:
         return read_body(environ, self._limit)
@@ -228,7 +240,12 @@ class Requests:
             ping_timeout=options.ping_timeout,
             max_payload=options.max_http_buffer_size,
         )
-        answer = self._payload_answer(transport, session, control(OPEN, data, revision), binary=False)
+        initial = engine.initial_message
+        if initial is None:
+            answer = self._payload_answer(transport, session, control(OPEN, data, revision), binary=False)
+        else:
+            payload = transport.opening(data, initial)
+            answer = self._payload_answer(transport, session, payload.body, binary=payload.binary)
         engine.admit(session, transport)
         if options.cookie is not None:
             answer.headers.append(cookie_header(options.cookie, session.id))

@@ -13,10 +13,11 @@ import gevent
 
 from socketio_sync.engine.host import HubThread, on_gevent, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
+from socketio_sync.engine.middlewares import KEY, Middlewares
 from socketio_sync.engine.origins import Origins
 from socketio_sync.engine.requests import Requests
 from socketio_sync.engine.sessions import SessionEvents
-from socketio_sync.engine.socket import EngineHandler, EngineSocket
+from socketio_sync.engine.socket import EngineHandler, EngineSocket, message_of
 from socketio_sync.engine.views import View
 from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions
@@ -24,7 +25,7 @@ from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
 from socketio_sync.protocol.websocket.handshake import is_upgrade
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
-from socketio_sync.types import Environ, Headers, StartResponse
+from socketio_sync.types import Environ, Headers, Middleware, StartResponse, WSGICallable
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ _HOST_KEYS = frozenset(
         "gunicorn.socket",
         "gunicorn.sock",
         "socketio_sync.handler",
+        KEY,
         "werkzeug.socket",
         "werkzeug.request",
     }
@@ -91,12 +93,17 @@ class EngineServer:
         self.options = options
         self._prefix = options.path.rstrip("/") + "/"
         self.origins = Origins(options)
+        initial = options.initial_packet
+        self.initial_message = message_of(initial) if initial is not None else None
         self.closed = False
         self._accept = accept
         self._listeners: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
         self._sessions: dict[str, EngineSocket] = {}
         self._lingering: dict[str, EngineSocket] = {}
         self._requests = Requests(self)
+        self._middlewares = Middlewares(self.serve, self._requests.refuse)
+        # What serves: the middlewares, once there are any.
+        self._serve: WSGICallable = self.serve
         self._runtime: Runtime | None = None
         self._early: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
 
@@ -121,6 +128,20 @@ class EngineServer:
             return lambda function: self.on(event, function)
         self._listeners[event].append(handler)
         return handler
+
+    def use(self, middleware: Middleware) -> Middleware:
+        """Put a WSGI middleware before the server: ``middleware(app)`` returns the application to call.
+
+        It sees every request to the server's path, WebSockets too, before anything else; those that were
+        given first see them first. Keys that it adds to the environ are in ``handshake.environ``. It may
+        answer by itself, and wrap ``start_response`` and the body; it must hand on the host's environ or a
+        copy. Where it raises, the request is refused with 400 and ``connection_error`` has the context
+        ``MIDDLEWARE_FAILURE``; a ``HandshakeRefused`` says with what.
+        """
+        self._middlewares.add(middleware)
+        self._serve = self._middlewares
+        self._requests.upgrades.take_over = self._middlewares.take_over
+        return middleware
 
     @property
     def clients_count(self) -> int:
@@ -153,7 +174,7 @@ class EngineServer:
             else:
                 start_response("404 Not Found", headers)
             return [b"not found"]
-        return self.serve(environ, start_response)
+        return self._serve(environ, start_response)
 
     def matches(self, path: str) -> bool:
         """Tell whether a request path is the server's own: its path with a slash, or anything below."""

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from socketio_sync.engine.watched import NAMES, WatchedHandler, watch
 from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.heartbeat import Due, Heartbeat
@@ -28,7 +29,7 @@ CLOSE_CODES = {
     "server shutting down": 1001,
 }
 
-EVENTS = ("message", "upgrade", "drain", "close")
+EVENTS = ("message", "upgrading", "upgrade", "packet", "packet_create", "heartbeat", "drain", "close")
 
 
 class EngineHandler(Protocol):
@@ -137,8 +138,13 @@ class EngineSocket:
         """Register a handler, as a call or a decorator.
 
         Args:
-            event: ``"message"`` (called with the message), ``"upgrade"`` (with the transport's name),
-                ``"drain"`` (no argument) or ``"close"`` (with reason and description).
+            event: ``"message"`` (called with the message), ``"upgrading"`` and ``"upgrade"`` (with the name
+                of the transport that probes, and has taken over), ``"packet"`` (type and data of each packet
+                that came, before it is handled), ``"packet_create"`` (the same for each that was sent,
+                shortly after), ``"heartbeat"`` (no argument; the client was heard of), ``"drain"`` (no
+                argument; all that was queued has left) or ``"close"`` (with reason and description). Types
+                of packets are ``"message"``, ``"ping"``, ``"pong"``, ``"open"``, ``"close"``, ``"upgrade"``
+                and ``"noop"``.
             handler: What to call, in a greenlet that may block.
 
         Raises:
@@ -150,8 +156,21 @@ class EngineSocket:
             return lambda function: self.on(event, function)
         if self._listeners is None:
             self._listeners = {}
-        self._listeners.setdefault(event, []).append(handler)
+        listeners = self._listeners.setdefault(event, [])
+        listeners.append(handler)
+        if len(listeners) == 1:
+            self._begin_watching(event)
         return handler
+
+    def _begin_watching(self, event: str) -> None:
+        """Have packets shown, which nobody has wanted to see before."""
+        if event == "packet":
+            watched = WatchedHandler(self._handler, self._on_received)
+            if self.on_message == self._handler.on_message:
+                self.on_message = watched.on_message
+            self._handler = watched
+        elif event == "packet_create":
+            watch(self.transport)
 
     def listeners(self, event: str) -> Sequence[Callable[..., Any]]:
         """Return the handlers of an event."""
@@ -162,10 +181,7 @@ class EngineSocket:
 
         ``compress`` tells whether it may be compressed, where the client and the options allow it.
         """
-        if isinstance(data, str):
-            message = Message(data.encode(), False, compress)
-        else:
-            message = Message(bytes(data), True, compress)
+        message = message_of(data, compress=compress)
         if self._runtime.is_current():
             self.send_messages((message,))
         else:
@@ -213,16 +229,19 @@ class EngineSocket:
         """Take one packet."""
         if not self.is_open:
             return
-        heartbeat = self._heartbeat
         if type == MESSAGE:
             self.on_message(data)
-        elif type == PING and self.protocol == 3:
+            return
+        heartbeat = self._heartbeat
+        if self._listeners is not None:
+            self._on_received(NAMES[type], data)
+        if type == PING and self.protocol == 3:
             heartbeat.on_ping(self._runtime.timers.now())
             self.transport.send_control(PONG, "probe" if data == "probe" else "")
-            self._reschedule()
+            self._on_heartbeat()
         elif type == PONG and self.protocol == 4:
             heartbeat.on_pong(self._runtime.timers.now())
-            self._reschedule()
+            self._on_heartbeat()
         elif type in (PING, PONG):
             self.refuse("transport error", "invalid heartbeat direction")
         elif type == CLOSE and isinstance(self.transport, PollingTransport):
@@ -254,8 +273,7 @@ class EngineSocket:
         self.transport.close(code, description if self.refused and len(description) < 100 else reason)
         self._on_closed(self)
         self._handler.on_close(reason, description)
-        for listener in self.listeners("close"):
-            self._runtime.workers.run(self._tell, listener, reason, description)
+        self._emit("close", reason, description)
 
     def move_to(self, transport: Transport) -> None:
         """Complete an upgrade: what polling hasn't delivered goes out on the new transport, in order."""
@@ -270,8 +288,26 @@ class EngineSocket:
             if polling.paused:
                 transport.pause()
         logger.debug("session %s: upgraded to %s", self.id, transport.name)
-        for listener in self.listeners("upgrade"):
-            self._runtime.workers.run(self._tell, listener, transport.name)
+        if self.listeners("packet_create"):
+            # Not before: what has waited was shown when it was sent.
+            watch(transport)
+        self._emit("upgrade", transport.name)
+
+    def on_upgrading(self, name: str) -> None:
+        """Learn that a client probes another transport."""
+        self._emit("upgrading", name)
+
+    def _on_received(self, type: str, data: str | bytes) -> None:
+        self._emit("packet", type, data)
+
+    def on_sent(self, type: str, data: str | bytes) -> None:
+        """Learn of a packet that was handed to the transport, if somebody wants to."""
+        # Not at once: whoever sends to many mustn't wait for a handler.
+        self._runtime.soon(self._emit, "packet_create", type, data)
+
+    def _emit(self, event: str, *arguments: Any) -> None:
+        for listener in self.listeners(event):
+            self._runtime.workers.run(self._tell, listener, *arguments)
 
     def _tell(self, listener: Callable[..., Any], *arguments: Any) -> None:
         """Call a handler of the application; in a worker."""
@@ -288,8 +324,10 @@ class EngineSocket:
         """Take in packets again."""
         self.transport.resume()
 
-    def _reschedule(self) -> None:
+    def _on_heartbeat(self) -> None:
         """Look at the heartbeat earlier, if its next deadline is earlier than the timer."""
+        if self._listeners is not None:
+            self._emit("heartbeat")
         if self._heartbeat.deadline < self._beat_timer.when:
             self._beat_timer.cancel()
             self._beat_timer = self._runtime.timers.at(self._heartbeat.deadline, self._beat)
@@ -308,6 +346,13 @@ class EngineSocket:
             self.on_message = self._on_activity
             self.transport.send_control(PING)
         self._beat_timer = timers.at(heartbeat.deadline, self._beat)
+
+
+def message_of(data: str | bytes, *, compress: bool = True) -> Message:
+    """Return what an application sends as a message; anything that isn't text is binary."""
+    if isinstance(data, str):
+        return Message(data.encode(), False, compress)
+    return Message(bytes(data), True, compress)
 
 
 def _ignore(data: str | bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.engine.host import problems
@@ -42,14 +42,19 @@ def unavailable(environ: Environ) -> Answer:
 
 
 class Upgrades:
-    """Serves the WebSocket requests of one engine, in the greenlet of the request."""
+    """Serves the WebSocket requests of one engine, in the greenlet of the request.
 
-    __slots__ = ("_deflate", "_engine")
+    Attributes:
+        take_over: Takes the connection under a request.
+    """
+
+    __slots__ = ("_deflate", "_engine", "take_over")
 
     def __init__(self, engine: EngineServer) -> None:
         """Serve ``engine``."""
         self._engine = engine
         self._deflate = engine.options.deflate_options()
+        self.take_over: Callable[[Environ, StartResponse], Takeover | None] = take_over
 
     def serve(self, environ: Environ, start_response: StartResponse, request: Request) -> Iterable[bytes]:
         """Answer 101 and take the connection over.
@@ -73,7 +78,7 @@ class Upgrades:
             except UpgradeRefused as refusal:
                 answer = empty_answer(refusal.status, [*refusal.headers, ("Connection", "close")])
                 return self._write(answer._replace(body=refusal.message.encode()), environ, start_response)
-        taken = take_over(environ, start_response)
+        taken = self.take_over(environ, start_response)
         if taken is None:
             return self._write(unavailable(environ), environ, start_response)
         if moving is None:
@@ -160,6 +165,8 @@ class Upgrades:
             max_payload=options.max_http_buffer_size,
         )
         transport.send_control(OPEN, data)
+        if engine.initial_message is not None:
+            transport.send((engine.initial_message,))
         engine.admit(session, transport)
         return transport
 

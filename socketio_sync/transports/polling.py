@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gevent import getcurrent
 
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, NOOP, Batch, Message
+from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, NOOP, OPEN, Batch, Message
 from socketio_sync.protocol.engineio.payload import (
     control,
     iter_payload,
@@ -270,6 +270,11 @@ class PollingTransport:
             self._posting.switch()
 
     # -- requests ---------------------------------------------------------------------------------
+
+    def opening(self, data: str, message: Message) -> Payload:
+        """Return the answer to the handshake: the OPEN packet, and the first message with it."""
+        self._items = [(OPEN, data), message]
+        return self._take()
 
     def poll(self, environ: Environ) -> Payload | None:
         """Wait until there is something to say, and return it; in the greenlet of the GET.
