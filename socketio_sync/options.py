@@ -67,6 +67,8 @@ class EngineOptions:
         upgrade_timeout: How long a probing WebSocket may take to complete its upgrade.
         close_timeout: How long a closed WebSocket waits for the peer's close frame.
         write_stall_timeout: How long a peer may take nothing of what is queued for it.
+        max_connections: Most sessions at a time; further handshakes get 503. None is the process's limit of
+            open files less 64, as it is at the first request.
         max_http_buffer_size: Longest request body, and longest WebSocket message.
         max_packets_per_payload: Most packets in one request body.
         max_fragments: Most fragments of one WebSocket message.
@@ -100,6 +102,7 @@ class EngineOptions:
     upgrade_timeout: float = 10.0
     close_timeout: float = 5.0
     write_stall_timeout: float = 10.0
+    max_connections: int | None = None
     max_http_buffer_size: int = 1_000_000
     max_packets_per_payload: int = 10_000
     max_fragments: int = 16_384
@@ -172,6 +175,7 @@ class ServerOptions(EngineOptions):
 
     Attributes:
         connect_timeout: How long a client may take to join its first namespace.
+        max_pending: Most sessions at a time whose clients haven't joined one yet; further handshakes get 503.
         parser: ``"json"``, ``"msgpack"``, or a :class:`~socketio_sync.protocol.socketio.codec.Codec`.
         serve_client: Folder of the official client bundle (``socket.io.js`` and its kin) that is
             served below ``path``; None serves none.
@@ -199,6 +203,7 @@ class ServerOptions(EngineOptions):
 
     path: str = "/socket.io"
     connect_timeout: float = 20.0
+    max_pending: int = 2_000
     parser: Any = "json"
     serve_client: str | None = None
     max_attachments: int = 10

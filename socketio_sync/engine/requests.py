@@ -190,9 +190,14 @@ class Requests:
         check_handshake(request, method=environ["REQUEST_METHOD"], is_upgrade=upgrade)
         if engine.closed:
             raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"})
+        if engine.opened >= engine.crowded_at:
+            engine.check_room()
         allow = engine.options.allow_request
-        if allow is not None and allow(environ) is False:
-            raise Refusal(4, context={"message": "Forbidden"})
+        if allow is not None:
+            if allow(environ) is False:
+                raise Refusal(4, context={"message": "Forbidden"})
+            # It may have taken its time.
+            engine.check_room()
         return check_revision(request, allow_eio3=engine.options.allow_eio3)
 
     def _session(self, environ: Environ, request: Request) -> EngineSocket:

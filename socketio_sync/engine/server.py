@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import resource
 import secrets
+import sys
 from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +13,7 @@ from typing import Any
 
 import gevent
 
-from socketio_sync.engine.host import HubThread, on_gevent, refusal_reason, run_on_hub
+from socketio_sync.engine.host import HubThread, on_gevent, problems, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
 from socketio_sync.engine.middlewares import KEY, Middlewares
 from socketio_sync.engine.origins import Origins
@@ -21,7 +23,7 @@ from socketio_sync.engine.socket import EngineHandler, EngineSocket, message_of
 from socketio_sync.engine.views import View
 from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
+from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, FORBIDDEN, Refusal
 from socketio_sync.protocol.websocket.handshake import is_upgrade
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
@@ -34,6 +36,9 @@ _GONE = ("transport close", "transport error", "ping timeout")
 
 # How long a polling client that was closed while it didn't poll may still ask why.
 LINGER = 30.0
+
+# Descriptors that aren't for connections: files, listeners, databases.
+OTHER_DESCRIPTORS = 64
 
 # What belongs to the host, not to the session that outlives the request.
 _HOST_KEYS = frozenset(
@@ -59,6 +64,13 @@ class EngineServer:
     """An Engine.IO server by itself: ordered text and binary messages to each of its clients.
 
     Mount it as a WSGI callable; it answers requests below its ``path`` (``"/engine.io"``), others with 404.
+
+    Attributes:
+        closed: Whether new sessions are refused for good.
+        opened: How many sessions are open.
+        joined: How many sessions aren't pending; counted by the layer above, if it knows of such a thing.
+        max_pending: Most pending sessions; set by that layer.
+        crowded_at: With so many sessions there may be too many of one kind; ``check_room`` tells.
 
         engine = EngineServer()
 
@@ -96,6 +108,11 @@ class EngineServer:
         initial = options.initial_packet
         self.initial_message = message_of(initial) if initial is not None else None
         self.closed = False
+        self.opened = 0
+        self.joined = 0
+        self.max_pending = sys.maxsize
+        self._max_connections = sys.maxsize
+        self.crowded_at = sys.maxsize
         self._accept = accept
         self._listeners: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
         self._sessions: dict[str, EngineSocket] = {}
@@ -146,7 +163,7 @@ class EngineServer:
     @property
     def clients_count(self) -> int:
         """How many sessions are open."""
-        return len(self._sessions)
+        return self.opened
 
     @property
     def sessions(self) -> Mapping[str, EngineSocket]:
@@ -213,6 +230,10 @@ class EngineServer:
 
     def _bind(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        # Now, in the process that serves, as it may have been given more of them than its parent.
+        most = self.options.max_connections
+        self._max_connections = descriptors_left() if most is None else most
+        self.crowded_at = min(self._max_connections, self.max_pending)
         self._run_early()
 
     def run_on_hub_soon(self, function: Callable[..., Any], *args: Any) -> None:
@@ -243,6 +264,18 @@ class EngineServer:
             return None
         return self._sessions.get(sid) or self._lingering.get(sid)
 
+    def check_room(self) -> None:
+        """See whether there is room for another session.
+
+        Raises:
+            Refusal: Status 503: ``max_connections`` are open, or ``max_pending`` of them pending.
+        """
+        count = self.opened
+        if count >= self._max_connections:
+            raise _full("SIO802", "max_connections", count)
+        if count - self.joined >= self.max_pending:
+            raise _full("SIO803", "max_pending", count - self.joined)
+
     def generate_id(self, environ: Environ) -> str:
         """Return an id for a new session.
 
@@ -271,6 +304,7 @@ class EngineServer:
         """Enter a session into the table and give it its handler."""
         handler = self._accept(self, session)
         self._sessions[session.id] = session
+        self.opened += 1
         session.attach(transport, handler)
         logger.debug("session %s: open over %s, protocol %d", session.id, transport.name, session.protocol)
         handler.on_open()
@@ -278,6 +312,7 @@ class EngineServer:
     def _on_closed(self, session: EngineSocket) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
+        self.opened -= 1
         transport = session.transport
         if not isinstance(transport, PollingTransport) or (session.reason in _GONE and not transport.left):
             return
@@ -303,6 +338,25 @@ class EngineServer:
         for listener in self._listeners["headers"]:
             listener(headers, environ)
         return headers
+
+
+def descriptors_left() -> int:
+    """Return how many connections this process may have, with some descriptors kept for other purposes."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(most - OTHER_DESCRIPTORS, 1)
+
+
+def _full(code: str, option: str, count: int) -> Refusal:
+    problems.warning(
+        code,
+        "%s a new session was refused: there are %d, and %s allows no more; raise it (and the limit of open "
+        "files, ulimit -n), or find out who opens so many",
+        code,
+        count,
+        option,
+    )
+    context = {"name": option.upper(), "count": count}
+    return Refusal(FORBIDDEN, message="the server is full", context=context, for_now=True)
 
 
 def new_id() -> str:

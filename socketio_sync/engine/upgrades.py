@@ -23,7 +23,7 @@ from socketio_sync.protocol.websocket.handshake import UpgradeRefused, parse_upg
 from socketio_sync.transports.base import TransportHandler
 from socketio_sync.transports.deflated import DeflatedTransport
 from socketio_sync.transports.polling import PollingTransport
-from socketio_sync.transports.takeover import Takeover, take_over
+from socketio_sync.transports.takeover import Takeover, refuse_upgraded, take_over
 from socketio_sync.transports.websocket import WebSocketTransport
 from socketio_sync.types import Environ, Headers, StartResponse
 
@@ -184,11 +184,11 @@ class Upgrades:
         self, environ: Environ, start_response: StartResponse, refusal: HandshakeRefused
     ) -> Iterable[bytes]:
         """Refuse before the 101; where the host has sent it already, with a close frame."""
+        answer = refusal_answer(refusal)
         upgraded: Any = environ.get("wsgi.websocket")
         if upgraded is not None:
-            upgraded.close(1008, refusal.message)
+            refuse_upgraded(upgraded, 1013 if answer.status == 503 else 1008, refusal.message)
             return []
-        answer = refusal_answer(refusal)
         answer.headers.append(("Connection", "close"))
         return self._write(answer, environ, start_response)
 

@@ -29,6 +29,7 @@ from socketio_sync.server.outgoing import messages_of
 from socketio_sync.server.recovery import Lost, Missed, claims_of
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.polling import PollingTransport
+from socketio_sync.transports.timers import Timer
 from socketio_sync.transports.workers import Backlog
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Connection:
         self.backlog = Backlog(self._on_shorter)
         self._attachment_timer: Any = None
         timeout = server.options.connect_timeout
-        self._connect_timer = self.runtime.timers.after(timeout, self._on_connect_timeout)
+        # None once the client has joined a namespace: the engine counts those who have.
+        self._connect_timer: Timer | None = self.runtime.timers.after(timeout, self._on_connect_timeout)
 
     # -- inbound ----------------------------------------------------------------------------------
 
@@ -298,7 +300,10 @@ class Connection:
             # So much has come while the middlewares were asked.
             self.session.shut("forced close", str(lost))
             return
-        self._connect_timer.cancel()
+        if self._connect_timer is not None:
+            self._connect_timer.cancel()
+            self._connect_timer = None
+            self._server.engine.joined += 1
         self.sockets[namespace.name] = socket
         socket.connected = True
         reply = {"sid": socket.id} if self.session.protocol == 4 else None
@@ -345,7 +350,10 @@ class Connection:
 
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over: every socket leaves with the reason."""
-        self._connect_timer.cancel()
+        if self._connect_timer is not None:
+            self._connect_timer.cancel()
+        else:
+            self._server.engine.joined -= 1
         if self._attachment_timer is not None:
             self._attachment_timer.cancel()
         sockets = tuple(self.sockets.values())

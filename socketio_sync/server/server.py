@@ -68,6 +68,7 @@ class Server(Endpoint):
         """
         self.options = ServerOptions(**options)
         self.engine = EngineServer.with_acceptor(self.options.engine_options(), self._accept)
+        self.engine.max_pending = self.options.max_pending
         self.codec = _codec_for(self.options)
         self.namespaces: dict[str, Namespace] = {}
         self._parents: dict[Any, ParentNamespace] = {}

@@ -27,6 +27,7 @@ from gevent.pywsgi import Input
 from gevent.socket import socket as gevent_socket
 from gevent.ssl import SSLSocket
 
+from socketio_sync.protocol.websocket.frames import encode_close
 from socketio_sync.transports.stream import Stream, TLSStream, plain_stream
 from socketio_sync.types import Environ
 
@@ -198,6 +199,13 @@ def _end_websocket(upgraded: Any) -> None:
     # Its handler closes the WebSocket, with a frame, unless it is closed already.
     upgraded.closed = True
     upgraded.handler.close_connection = True
+
+
+def refuse_upgraded(upgraded: Any, code: int, reason: str) -> None:
+    """End gevent-websocket's WebSocket with a close frame; its own ``close`` sends one without the code."""
+    with contextlib.suppress(OSError):
+        upgraded.raw_write(encode_close(code, reason))
+    _end_websocket(upgraded)
 
 
 class PeerWatch:

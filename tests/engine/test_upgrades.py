@@ -138,7 +138,7 @@ def test_a_host_that_has_answered_101_already_hands_its_websocket_over(options: 
         ws = WebSocket(server.server_port, path=PATH)
         if options:
             # Refusing is only possible with a close frame.
-            assert ws.frame()[0] == CLOSE
+            assert ws.frame() == (CLOSE, (1008).to_bytes(2, "big") + b"Forbidden")
         else:
             ws.open()
             ws.send("4echo", b"\x00")

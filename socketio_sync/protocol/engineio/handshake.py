@@ -60,16 +60,22 @@ class Refusal(HandshakeRefused):
     Attributes:
         code: The Engine.IO error code, 0 to 5.
         message: The text that goes with it.
-        status: The HTTP status, 403 for code 4 and 400 for the others.
+        status: The HTTP status: 503 where the client may come back later, else 403 for code 4 and 400 for
+            the others.
         context: What a ``connection_error`` listener is told about the cause.
     """
 
     def __init__(
-        self, code: int, *, message: str | None = None, context: Mapping[str, Any] | None = None
+        self,
+        code: int,
+        *,
+        message: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        for_now: bool = False,
     ) -> None:
-        """Refuse with ``code``; without a ``message`` with the text that belongs to the code."""
+        """Refuse with ``code``, perhaps only for now; without a ``message`` with the code's own text."""
         super().__init__(code, _MESSAGES.get(code, "Bad request") if message is None else message)
-        self.status = 403 if code == FORBIDDEN else 400
+        self.status = 503 if for_now else 403 if code == FORBIDDEN else 400
         self.context: dict[str, Any] = dict(context or {})
 
     @property
