@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from socketio_sync.types import Environ
 
@@ -13,6 +13,7 @@ _Origin: TypeAlias = "str | re.Pattern[str]"
 Origins: TypeAlias = "_Origin | Iterable[_Origin] | Callable[[str, Environ], bool] | None"
 
 TRANSPORTS = ("polling", "websocket")
+POLICIES = ("close", "drop_oldest", "drop_newest", "block")
 
 # How long somebody who blocks waits for an acknowledgement, unless told otherwise.
 ACK_TIMEOUT = 30.0
@@ -72,8 +73,16 @@ class EngineOptions:
         max_http_buffer_size: Longest request body, and longest WebSocket message.
         max_packets_per_payload: Most packets in one request body.
         max_fragments: Most fragments of one WebSocket message.
-        max_outbound_bytes: Most bytes queued for one client; at the limit it is disconnected
-            ("slow consumer"). A single message may always exceed an empty queue.
+        max_outbound_bytes: Most bytes queued for one client; what happens at the limit is the policy's. A
+            single message may always exceed an empty queue.
+        outbound_policy: What happens at that limit. ``"close"`` disconnects the client ("slow consumer").
+            ``"drop_oldest"`` and ``"drop_newest"`` drop events, each whole with its attachments, and count
+            them in ``socket.conn.dropped``; other packets are never dropped. ``"block"`` makes the greenlet
+            that emits to one client wait until an eighth of the limit is free, for ``write_stall_timeout`` at
+            most; a broadcast, another thread and the hub itself can't wait. Where neither dropping nor
+            waiting makes room, the client is disconnected.
+        max_total_outbound_bytes: Most bytes queued for all clients that are behind, looked at ten times a
+            second; beyond it those with most are disconnected.
         cors_allowed_origins: None is same origin; ``"*"``, an origin, a pattern such as
             ``"https://*.example.com"``, a compiled regular expression, a list of these, or
             ``callable(origin, environ) -> bool``.
@@ -107,6 +116,8 @@ class EngineOptions:
     max_packets_per_payload: int = 10_000
     max_fragments: int = 16_384
     max_outbound_bytes: int = 16 * 1024 * 1024
+    outbound_policy: Literal["close", "drop_oldest", "drop_newest", "block"] = "close"
+    max_total_outbound_bytes: int = 256 * 1024 * 1024
     cors_allowed_origins: Origins = None
     cors_credentials: bool = True
     cookie: str | Mapping[str, Any] | None = None
@@ -122,6 +133,8 @@ class EngineOptions:
         """Refuse values that can't work, by name."""
         if isinstance(self.transports, str) or not self.transports or set(self.transports) - set(TRANSPORTS):
             raise ValueError(f"transports must be some of {TRANSPORTS}, not {self.transports!r}")
+        if self.outbound_policy not in POLICIES:
+            raise ValueError(f"outbound_policy must be one of {POLICIES}, not {self.outbound_policy!r}")
         if not self.path.startswith("/"):
             raise ValueError(f"path must begin with a slash: {self.path!r}")
         for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "max_http_buffer_size"):
@@ -183,6 +196,9 @@ class ServerOptions(EngineOptions):
         max_binary_bytes: Most bytes in the attachments of one packet; None is ten times
             ``max_http_buffer_size``.
         attachment_timeout: How long a packet may wait for its attachments.
+        json_max_depth: Most levels of arrays and objects in the arguments of a packet, MessagePack too; the
+            list of arguments is the first. From a client more is a parse error, in ``emit`` a ValueError.
+        json_max_digits: Most digits of an integer from a client.
         max_namespaces: Most namespaces that one client joins.
         max_refused_connects: Most refused CONNECTs of one client before it is disconnected.
         max_queued_events: Events of one socket that may wait for its running handler before
@@ -209,6 +225,8 @@ class ServerOptions(EngineOptions):
     max_attachments: int = 10
     max_binary_bytes: int | None = None
     attachment_timeout: float = 30.0
+    json_max_depth: int = 128
+    json_max_digits: int = 309
     max_namespaces: int = 32
     max_refused_connects: int = 16
     max_queued_events: int = 64

@@ -9,7 +9,7 @@ import logging
 
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.options import EngineOptions
-from socketio_sync.protocol.engineio.packet import MESSAGE, PONG, Packet
+from socketio_sync.protocol.engineio.packet import MESSAGE, PONG, Message, Packet
 from socketio_sync.protocol.engineio.state import Upgrade, UpgradeAction
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
@@ -63,6 +63,13 @@ class Probe:
 
     def on_drain(self) -> None:
         """Ignore that what was queued has left."""
+
+    def may_drop(self, message: Message) -> bool:
+        """There are no messages before the upgrade."""
+        return False
+
+    def on_dropped(self, count: int) -> None:
+        """There are no messages before the upgrade."""
 
     def _release_polls(self) -> None:
         """Release the poll that is held now, and again those that the client still sends."""

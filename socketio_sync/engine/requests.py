@@ -39,6 +39,7 @@ from socketio_sync.protocol.engineio.handshake import (
 from socketio_sync.protocol.engineio.packet import OPEN
 from socketio_sync.protocol.engineio.payload import control, jsonp_body, jsonp_response
 from socketio_sync.protocol.websocket.handshake import is_upgrade
+from socketio_sync.transports.bounded import BoundedPolling
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.takeover import abandon_body, disable_nagle, host_socket
 from socketio_sync.types import Environ, StartResponse
@@ -61,11 +62,12 @@ class Requests:
         upgrades: Serves those for a WebSocket.
     """
 
-    __slots__ = ("_engine", "_limit", "_transports", "upgrades")
+    __slots__ = ("_engine", "_kind", "_limit", "_transports", "upgrades")
 
     def __init__(self, engine: EngineServer) -> None:
         """Serve ``engine``."""
         self._engine = engine
+        self._kind = PollingTransport if engine.options.outbound_policy == "close" else BoundedPolling
         self._limit = engine.options.max_http_buffer_size
         self._transports = frozenset(engine.options.transports)
         self.upgrades = Upgrades(engine)
@@ -235,7 +237,7 @@ class Requests:
         # A host without a socket can't upgrade, so no client is invited to.
         upgradable = options.allow_upgrades and "websocket" in options.transports and host_socket(environ)
         session = engine.open_session(engine.generate_id(environ), environ, revision)
-        transport = PollingTransport(
+        transport = self._kind(
             engine.runtime, session, options, revision=revision, base64=request.b64, jsonp=request.jsonp
         )
         data = open_data(

@@ -230,6 +230,7 @@ class EngineServer:
 
     def _bind(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        runtime.backlogs.limit = self.options.max_total_outbound_bytes
         # Now, in the process that serves, as it may have been given more of them than its parent.
         most = self.options.max_connections
         self._max_connections = descriptors_left() if most is None else most

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from socketio_sync.engine.socket import EngineSocket
+from socketio_sync.protocol.engineio.packet import Message
 from socketio_sync.transports.workers import Backlog, Lane
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class SessionEvents:
     def _on_shorter(self) -> None:
         if self._backlog.jobs < MAX_WAITING // 2:
             self._session.resume()
+
+    def may_drop(self, message: Message) -> bool:
+        """Whatever the application sends may be lost, if it has chosen so."""
+        return True
 
     def on_close(self, reason: str, description: str) -> None:
         """Nothing to do: the session itself calls the handlers of its close."""

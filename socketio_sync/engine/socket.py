@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from socketio_sync.engine.watched import NAMES, WatchedHandler, watch
-from socketio_sync.logs import shown
+from socketio_sync.logs import Throttle, shown
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.heartbeat import Due, Heartbeat
-from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, PING, PONG, Message
+from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, PING, PONG, Batch, Message
 from socketio_sync.transports.base import Transport
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.types import Environ
 
 logger = logging.getLogger(__name__)
+problems = Throttle(logger)
 
 # What the peer's WebSocket is told; reasons that aren't here close without a code, as Node does.
 CLOSE_CODES = {
@@ -44,6 +45,9 @@ class EngineHandler(Protocol):
     def on_close(self, reason: str, description: str) -> None:
         """Learn, exactly once, that the session is over."""
 
+    def may_drop(self, message: Message) -> bool:
+        """Tell whether a message, with its attachments, may be lost where too much is queued."""
+
 
 class EngineSocket:
     """A session: an ordered channel of text and binary messages to one client.
@@ -60,6 +64,8 @@ class EngineSocket:
         reason: Why it was closed; empty while it is open.
         refused: Whether it was closed because the client broke the rules.
         upgrading: Whether a WebSocket probes at the moment.
+        dropped: How many messages to the client were lost because it took too little; with another
+            ``outbound_policy`` than ``"close"``.
     """
 
     __slots__ = (
@@ -69,6 +75,7 @@ class EngineSocket:
         "_listeners",
         "_on_closed",
         "_runtime",
+        "dropped",
         "environ",
         "id",
         "is_open",
@@ -97,6 +104,7 @@ class EngineSocket:
         self.reason = ""
         self.refused = False
         self.upgrading = False
+        self.dropped = 0
         self.transport: Transport
         self._handler: EngineHandler
         self.on_message: Callable[[str | bytes], None]
@@ -261,6 +269,25 @@ class EngineSocket:
         for listener in self.listeners("drain"):
             self._runtime.workers.run(self._tell, listener)
 
+    def may_drop(self, message: Message) -> bool:
+        """Tell whether a message may be lost."""
+        return self._handler.may_drop(message)
+
+    def on_dropped(self, count: int) -> None:
+        """Learn that messages were lost."""
+        if not count:
+            return
+        self.dropped += count
+        problems.warning(
+            "SIO801",
+            "SIO801 session %s at %s is %d bytes behind (%s): dropped by outbound_policy, %d messages so far",
+            self.id,
+            self.environ.get("REMOTE_ADDR"),
+            self.transport.queued_bytes,
+            self.transport.name,
+            self.dropped,
+        )
+
     # -- inside -----------------------------------------------------------------------------------
 
     def _end(self, reason: str, description: str, code: int | None) -> None:
@@ -284,7 +311,7 @@ class EngineSocket:
             for type, data in controls:
                 transport.send_control(type, data)
             if messages:
-                transport.send(messages)
+                transport.send_shared(Batch(*messages))
             if polling.paused:
                 transport.pause()
         logger.debug("session %s: upgraded to %s", self.id, transport.name)

@@ -21,6 +21,7 @@ from socketio_sync.protocol.engineio.packet import OPEN
 from socketio_sync.protocol.websocket.deflate import Agreement, negotiate
 from socketio_sync.protocol.websocket.handshake import UpgradeRefused, parse_upgrade, upgrade_response
 from socketio_sync.transports.base import TransportHandler
+from socketio_sync.transports.bounded import BoundedWebSocket
 from socketio_sync.transports.deflated import DeflatedTransport
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.takeover import Takeover, refuse_upgraded, take_over
@@ -48,12 +49,15 @@ class Upgrades:
         take_over: Takes the connection under a request.
     """
 
-    __slots__ = ("_deflate", "_engine", "take_over")
+    __slots__ = ("_deflate", "_engine", "_kind", "_kind_deflated", "take_over")
 
     def __init__(self, engine: EngineServer) -> None:
         """Serve ``engine``."""
         self._engine = engine
         self._deflate = engine.options.deflate_options()
+        bounded = engine.options.outbound_policy != "close"
+        self._kind = BoundedWebSocket if bounded else WebSocketTransport
+        self._kind_deflated = BoundedWebSocket if bounded else DeflatedTransport
         self.take_over: Callable[[Environ, StartResponse], Takeover | None] = take_over
 
     def serve(self, environ: Environ, start_response: StartResponse, request: Request) -> Iterable[bytes]:
@@ -134,11 +138,12 @@ class Upgrades:
     ) -> WebSocketTransport:
         engine = self._engine
         revision, base64 = client
-        common = (engine.runtime, taken.stream, handler, engine.options)
-        if agreed is None or self._deflate is None:
-            transport = WebSocketTransport(*common, revision=revision, base64=base64)
-        else:
-            transport = DeflatedTransport(*common, self._deflate, agreed, revision=revision, base64=base64)
+        kind = self._kind if agreed is None else self._kind_deflated
+        transport = kind(
+            engine.runtime, taken.stream, handler, engine.options, revision=revision, base64=base64
+        )
+        if agreed is not None and self._deflate is not None:
+            transport.compress(agreed, self._deflate)
         if response:
             transport.send_raw(response)
         return transport

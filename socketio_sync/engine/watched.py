@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from socketio_sync.protocol.engineio.packet import Batch, Message
 from socketio_sync.transports.base import Transport
+from socketio_sync.transports.bounded import BoundedPolling, BoundedWebSocket
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.websocket import WebSocketTransport
 
@@ -30,11 +31,14 @@ class Taker(Protocol):
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over."""
 
+    def may_drop(self, message: Message) -> bool:
+        """Tell whether a message may be lost."""
+
 
 class WatchedHandler:
     """Tells of each message before the handler behind it gets it."""
 
-    __slots__ = ("_handler", "_tell", "on_close", "on_open")
+    __slots__ = ("_handler", "_tell", "may_drop", "on_close", "on_open")
 
     def __init__(self, handler: Taker, tell: Callable[[str, str | bytes], None]) -> None:
         """Stand before ``handler``; ``tell`` is called with the packet's type and data."""
@@ -42,6 +46,7 @@ class WatchedHandler:
         self._tell = tell
         self.on_open = handler.on_open
         self.on_close = handler.on_close
+        self.may_drop = handler.may_drop
 
     def on_message(self, data: str | bytes) -> None:
         """Take one message."""
@@ -107,7 +112,24 @@ class WatchedWebSocket(WebSocketTransport):
         super().send_control(type, data)
 
 
-_WATCHED: dict[type, Any] = {PollingTransport: WatchedPolling, WebSocketTransport: WatchedWebSocket}
+class WatchedBoundedPolling(WatchedPolling, BoundedPolling):
+    """The same where messages may be dropped."""
+
+    __slots__ = ()
+
+
+class WatchedBoundedWebSocket(WatchedWebSocket, BoundedWebSocket):
+    """The same where messages may be dropped."""
+
+    __slots__ = ()
+
+
+_WATCHED: dict[type, Any] = {
+    BoundedPolling: WatchedBoundedPolling,
+    BoundedWebSocket: WatchedBoundedWebSocket,
+    PollingTransport: WatchedPolling,
+    WebSocketTransport: WatchedWebSocket,
+}
 
 
 def watch(transport: Any) -> None:

@@ -13,6 +13,7 @@ from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.exceptions import ConnectionRefused, PacketError
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.protocol.engineio.handshake import parse_query
+from socketio_sync.protocol.engineio.packet import Message
 from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import (
     ACK,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 problems = Throttle(logger)
+
+# How an event begins; in MessagePack behind the byte that says how many entries there are.
+_JSON_EVENTS = (b"2", b"5")
+_MSGPACK_EVENT = b"\xa4type\x02"
 
 # While a handler waits in call(), events are taken in beyond the bound of the inbox, or the
 # answer would never be read; up to this many times the bound.
@@ -347,6 +352,15 @@ class Connection:
             # What it had said before we sent it away is void, and holds nobody up.
             socket.lane.clear()
             socket.on_close("server namespace disconnect")
+
+    def may_drop(self, message: Message) -> bool:
+        """Tell whether a message is an event: all other packets hold the protocol together.
+
+        What a codec of the application's own makes isn't recognised, and never dropped.
+        """
+        return (
+            message.data.startswith(_MSGPACK_EVENT, 1) if message.binary else message.data[:1] in _JSON_EVENTS
+        )
 
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over: every socket leaves with the reason."""

@@ -32,12 +32,14 @@ LIFECYCLE = {"new_namespace": 1}
 
 def _codec_for(options: ServerOptions) -> Codec:
     if options.parser == "msgpack":
-        return MsgpackCodec()
+        return MsgpackCodec(max_depth=options.json_max_depth)
     if options.parser == "json":
         max_binary = options.max_binary_bytes
         return JSONCodec(
             max_attachments=options.max_attachments,
             max_binary_bytes=options.max_http_buffer_size * 10 if max_binary is None else max_binary,
+            max_depth=options.json_max_depth,
+            max_integer_digits=options.json_max_digits,
         )
     codec: Codec = options.parser
     return codec

@@ -28,6 +28,12 @@ class TransportHandler(Protocol):
     def on_drain(self) -> None:
         """Learn that everything queued is with the kernel, or with the client's poll."""
 
+    def may_drop(self, message: Message) -> bool:
+        """Tell whether a message, with its attachments, may be lost where too much is queued."""
+
+    def on_dropped(self, count: int) -> None:
+        """Learn that so many messages were lost."""
+
 
 class Transport(Protocol):
     """Packets over one connection (or, for polling, over a sequence of requests).

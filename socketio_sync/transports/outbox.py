@@ -34,16 +34,17 @@ class Outbox:
     Attributes:
         began: When the worker that runs now began with what it has received, in seconds since the epoch,
             later by the time that broadcasts took. A turn in which many readers run isn't a stale one.
+        fanning_out: Whether broadcasts are being sent, recipient by recipient.
         recipients: For whom broadcasts are collected; None while there is none.
     """
 
-    __slots__ = ("_batches", "_dirty", "_fan_out", "_held", "_loop", "_size", "began", "recipients")
+    __slots__ = ("_batches", "_dirty", "_fan_out", "_loop", "_size", "began", "fanning_out", "recipients")
 
     def __init__(self, loop: Any) -> None:
         """Flush on ``loop``, a gevent event loop."""
         self._loop = loop
         self._dirty: list[Flushable] = []
-        self._held = False
+        self.fanning_out = False
         self.began = 0.0
         self.recipients: Sequence[Any] | None = None
         self._fan_out: FanOut
@@ -52,7 +53,7 @@ class Outbox:
 
     def add(self, connection: Flushable) -> None:
         """Have ``connection`` flushed at the end of this turn; at once if the caller has run for long."""
-        if not self._held:
+        if not self.fanning_out:
             stale = time() - STALE
             if self.began < stale and self._loop.now() < stale:
                 connection.flush()
@@ -98,11 +99,11 @@ class Outbox:
         began = time()
         # The last recipients of a long one would be written to at once, and nothing that follows would go
         # out together with it.
-        self._held = True
+        self.fanning_out = True
         try:
             self._fan_out(recipients, batch)
         finally:
-            self._held = False
+            self.fanning_out = False
             # Its time isn't the application's.
             self.began = max(self.began, self._loop.now()) + time() - began
 

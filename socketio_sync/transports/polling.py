@@ -27,6 +27,8 @@ from socketio_sync.transports.takeover import PeerWatch
 from socketio_sync.transports.websocket import SLICE_SECONDS
 from socketio_sync.types import Environ
 
+# A client with more than this queued is behind.
+MUCH_BYTES = 16 * 1024
 # Packets of a payload that are handled before the clock is looked at.
 SLICE_EVENTS = 64
 
@@ -66,6 +68,7 @@ class PollingTransport:
         "_items",
         "_lost",
         "_moved",
+        "_much",
         "_paused",
         "_posting",
         "_released",
@@ -108,6 +111,7 @@ class PollingTransport:
         self._full = False
         self._half = options.max_outbound_bytes // 2
         self._threshold = options.compression_threshold
+        self._much = min(MUCH_BYTES, options.max_outbound_bytes)
         self._paused = False
         self._lost = False
         self._moved = False
@@ -160,10 +164,23 @@ class PollingTransport:
         for message in messages:
             self.queued_bytes += len(message.data)
         self._mark()
+        if self.queued_bytes > self._much:
+            self._on_much(messages)
+
+    def _on_much(self, messages: Sequence[Message]) -> None:
+        self._runtime.backlogs.add(self)
         if self.queued_bytes > self.options.max_outbound_bytes and len(self._items) > len(messages):
+            self.on_overflow(sum([len(message.data) for message in messages]))
+
+    def on_overflow(self, size: int) -> None:
+        """Do something about a queue that is too long; the last message has ``size`` bytes."""
+        self.give_up(f"{self.queued_bytes} bytes are queued and not polled")
+
+    def give_up(self, description: str) -> None:
+        """Disconnect a client that doesn't poll."""
+        if not self._full:
             self._full = True
             # Not at once: whoever sends isn't prepared to see its session end.
-            description = f"{self.queued_bytes} bytes are queued and not polled"
             self._runtime.soon(self.handler.on_close, "slow consumer", description)
 
     def send_shared(self, batch: Batch) -> None:
@@ -242,15 +259,20 @@ class PollingTransport:
         self._release()
         self.resume()
 
-    def detach(self) -> tuple[list[tuple[int, str]], list[Message]]:
-        """End polling because the session has moved; return the packets and messages that nobody polled."""
+    def detach(self) -> tuple[list[tuple[int, str]], list[Sequence[Message]]]:
+        """End polling because the session has moved; return what nobody polled.
+
+        Returns:
+            The control packets, and the messages, those that belong together in a sequence of their own, or
+            all in one.
+        """
         controls = [item for item in self._items if not isinstance(item, Message) and item[0] != NOOP]
         messages = [item for item in self._items if isinstance(item, Message)]
         self._items = [(NOOP, "")]
         self._moved = True
         self._release()
         self._wake_posting()
-        return controls, messages
+        return controls, [messages] if messages else []
 
     def pause(self) -> None:
         """Take in no packets until ``resume``: the POST that brings them waits."""

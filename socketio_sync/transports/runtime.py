@@ -9,6 +9,7 @@ from typing import Any
 
 from gevent import monkey
 
+from socketio_sync.transports.backlogs import Backlogs
 from socketio_sync.transports.outbox import Outbox
 from socketio_sync.transports.timers import Timers
 from socketio_sync.transports.workers import Workers
@@ -31,12 +32,13 @@ class Runtime:
     Attributes:
         hub: The gevent hub.
         loop: Its event loop.
+        backlogs: What clients don't take.
         outbox: The connections to flush at the end of the turn.
         timers: All deadlines.
         workers: The greenlets in which connections are read and application code runs.
     """
 
-    __slots__ = ("_called", "_calls", "_ident", "hub", "loop", "outbox", "timers", "workers")
+    __slots__ = ("_called", "_calls", "_ident", "backlogs", "hub", "loop", "outbox", "timers", "workers")
 
     def __init__(self, hub: Any) -> None:
         """Serve on ``hub``; called in the hub's own thread."""
@@ -44,6 +46,7 @@ class Runtime:
         self.loop = hub.loop
         self.outbox = Outbox(hub.loop)
         self.timers = Timers(hub.loop)
+        self.backlogs = Backlogs(self.timers)
         self.workers = Workers(hub)
         self._ident = _get_ident()
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()

@@ -14,13 +14,13 @@ from gevent import Timeout, getcurrent
 from greenlet import GreenletExit
 
 from socketio_sync.exceptions import PacketError
-from socketio_sync.options import EngineOptions
+from socketio_sync.options import DeflateOptions, EngineOptions
 from socketio_sync.protocol.engineio.packet import Batch, Message, decode_binary, decode_text
-from socketio_sync.protocol.websocket.deflate import Inflater
+from socketio_sync.protocol.websocket.deflate import Agreement, Inflater
 from socketio_sync.protocol.websocket.frames import PONG, TEXT, encode_close, encode_frame
 from socketio_sync.protocol.websocket.reader import Closed, Event, Failed, FrameReader, Ping
 from socketio_sync.transports.base import TransportHandler
-from socketio_sync.transports.framing import TEXT_HEADS, encoder_for, frame_text
+from socketio_sync.transports.framing import TEXT_HEADS, deflating, encoder_for, frame_text
 from socketio_sync.transports.runtime import RECEIVE_BYTES, Runtime
 from socketio_sync.transports.stream import Stream, TLSStream
 from socketio_sync.transports.writer import Writer
@@ -64,6 +64,7 @@ class WebSocketTransport:
     )
 
     name = "websocket"
+    writer_type = Writer
 
     def __init__(
         self,
@@ -74,19 +75,8 @@ class WebSocketTransport:
         *,
         revision: int,
         base64: bool = False,
-        inflater: Inflater | None = None,
     ) -> None:
-        """Speak on ``stream``, for which the 101 has been sent; ``start`` or ``run`` begins reading.
-
-        Args:
-            runtime: The hub's.
-            stream: The connection.
-            handler: Who is told of what arrives.
-            options: The server's.
-            revision: Of the protocol that the client speaks.
-            base64: Whether the client can't take binary messages.
-            inflater: What expands what the client sends; None unless compression was agreed on.
-        """
+        """Speak on ``stream``, for which the 101 has been sent; ``start`` or ``run`` begins reading."""
         self._runtime = runtime
         self._stream = stream
         self.handler = handler
@@ -96,11 +86,9 @@ class WebSocketTransport:
         self._plain_binary = revision == 4
         self._encoder = encoder_for(revision, base64)
         self._frames = FrameReader(
-            max_message=options.max_http_buffer_size,
-            max_fragments=options.max_fragments,
-            inflater=inflater,
+            max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
         )
-        self._writer = Writer(runtime, stream, options, self)
+        self._writer = self.writer_type(runtime, stream, options, self)
         # Where it holds decrypted bytes, no descriptor is readable.
         self._tls = stream if isinstance(stream, TLSStream) else None
         # The greenlet that takes in at the moment.
@@ -146,6 +134,16 @@ class WebSocketTransport:
         """Read, from ``buffered`` on, in greenlets of the pool."""
         self._open(buffered)
         self._runtime.workers.serve_soon(self)
+
+    def compress(self, agreement: Agreement, deflate: DeflateOptions) -> None:
+        """Compress in both directions, as was agreed; to be called first of all."""
+        most = self.options.max_http_buffer_size
+        self._frames = FrameReader(
+            max_message=most,
+            max_fragments=self.options.max_fragments,
+            inflater=Inflater(agreement, most),
+        )
+        self._encoder = deflating(self._encoder, agreement.server_bits, deflate)
 
     # -- sending ----------------------------------------------------------------------------------
 
@@ -232,7 +230,7 @@ class WebSocketTransport:
         """Give the peer up; it learns why, if it reads on within ``close_timeout``."""
         if not self._closing:
             self._closing = True
-            self._writer.give_up(encode_close(1013, "slow consumer"))
+            self._writer.replace(encode_close(1013, "slow consumer"))
             self._await_end()
             # Not at once: whoever sends isn't prepared to see its session end.
             self._runtime.soon(self.handler.on_close, "slow consumer", description)

@@ -138,7 +138,15 @@ class Writer:
             self._owner.on_backlog()
         # A single message may exceed an empty queue, however long it is.
         if self.queued_bytes > max(limit, size):
-            self._owner.on_full(f"{self.queued_bytes} bytes are queued and not read")
+            self.on_overflow(size)
+
+    def on_overflow(self, size: int) -> None:
+        """Do something about a queue that is too long; the last message has ``size`` bytes."""
+        self.give_up(f"{self.queued_bytes} bytes are queued and not read")
+
+    def give_up(self, description: str) -> None:
+        """Have the owner give up the peer."""
+        self._owner.on_full(description)
 
     def write_first(self, frame: bytes) -> None:
         """Queue a control frame ahead of all others, but for those that were queued in this way."""
@@ -160,11 +168,14 @@ class Writer:
 
     def write_last(self, frame: bytes) -> None:
         """Send what is queued, then ``frame``; whatever is written afterwards is dropped."""
-        self.write(frame)
+        if self._sealed:
+            return
+        self._frames.append(frame)
+        self.queued_bytes += len(frame)
         self._sealed = True
         self.flush()
 
-    def give_up(self, frame: bytes) -> None:
+    def replace(self, frame: bytes) -> None:
         """Forget what is queued and not begun; send ``frame`` as the last."""
         self.undelivered = True
         self._frames = []
@@ -220,6 +231,7 @@ class Writer:
 
     def _await_writable(self) -> None:
         self._progress = self._runtime.timers.now()
+        self._runtime.backlogs.add(self)
         if self._watcher is None:
             self._watcher = self._runtime.loop.io(self._stream.fileno(), 2)
         self._watcher.start(self._on_writable)

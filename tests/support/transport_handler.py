@@ -13,6 +13,8 @@ import gevent
 from gevent import socket
 
 from socketio_sync.options import EngineOptions
+from socketio_sync.protocol.engineio.packet import Message
+from socketio_sync.transports.bounded import BoundedWebSocket
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.stream import plain_stream
 from socketio_sync.transports.websocket import WebSocketTransport
@@ -32,6 +34,8 @@ class Handler:
         packets: Type and data of every packet.
         closes: Reason and description of every call of ``on_close``.
         drains: How often everything had left.
+        dropped: How many messages were lost.
+        kept: The beginning of messages that mustn't be lost.
         hook: Called with the data of every packet, after it was noted.
     """
 
@@ -39,6 +43,8 @@ class Handler:
         self.packets: list[tuple[int, str | bytes]] = []
         self.closes: list[tuple[str, str]] = []
         self.drains = 0
+        self.dropped = 0
+        self.kept = b"kept"
         self.hook: Callable[[Any], object] = lambda data: None
 
     @property
@@ -57,6 +63,12 @@ class Handler:
 
     def on_drain(self) -> None:
         self.drains += 1
+
+    def may_drop(self, message: Message) -> bool:
+        return not message.data.startswith(self.kept)
+
+    def on_dropped(self, count: int) -> None:
+        self.dropped += count
 
 
 def turns(count: int = 3) -> None:
@@ -190,9 +202,9 @@ class Wires:
         """Put a transport on our end of a pair; ``options`` are the engine's, ``start`` begins reading."""
         stream, peer = self.stream(pair or unix_pair())
         handler = Handler()
-        transport = WebSocketTransport(
-            self.runtime, stream, handler, EngineOptions(**options), revision=revision
-        )
+        settings = EngineOptions(**options)
+        kind = WebSocketTransport if settings.outbound_policy == "close" else BoundedWebSocket
+        transport = kind(self.runtime, stream, handler, settings, revision=revision)
         if start:
             self._transports.append((transport, handler))
             transport.start()

@@ -384,7 +384,7 @@ def test_a_move_takes_along_what_nobody_polled(make: Make) -> None:
     transport.send(messages)
     transport.send_control(PING)
     # The heartbeat too: a peer that never gets it gives the connection up.
-    assert transport.detach() == ([(PING, "")], messages)
+    assert transport.detach() == ([(PING, "")], [messages])
     transport.send([text("to the wrong transport")])
     assert transport.poll({}).body == b"6"
 
@@ -394,6 +394,6 @@ def test_a_move_doubles_nothing_when_a_get_was_about_to_be_answered(make: Make) 
     request = get(transport)
     transport.send([text("once")])
     transport.flush()
-    _, left = transport.detach()
+    _, (left,) = transport.detach()
     assert [message.data for message in left] == [b"once"]
     assert request.get(timeout=5).body == b"6"

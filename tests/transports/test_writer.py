@@ -382,7 +382,7 @@ def test_what_waits_can_be_given_up_for_a_last_frame(line: Lines) -> None:
     wire = line()
     begun = blocked(wire)
     wire.writer.write(encode_frame(BINARY, bytes(1_000_000)))
-    wire.writer.give_up(encode_close(1013))
+    wire.writer.replace(encode_close(1013))
     assert wire.writer.queued_bytes == begun + len(encode_close(1013))
     # The frame that the peer has a part of is completed.
     assert [opcode for opcode, _ in received(wire)] == [BINARY, CLOSE]
