@@ -24,6 +24,7 @@ help:
 	@echo "make bench-scale  100 to 15,000 connections, about a quarter of an hour"
 	@echo "make budget       calls and memory of the hot path beside their budget; UPDATE=1 writes the budget"
 	@echo "make micro        pyperf benchmarks of each layer; OUT=file keeps the results there"
+	@echo "make docs         writes the pages of docs/reference that are made from the code"
 	@echo "make build        sdist and wheel into dist/"
 	@echo "make clean        remove everything that make made"
 
@@ -75,6 +76,11 @@ budget: venv
 
 micro: venv
 	$(PYTHON) -m benchmarks.micro $(if $(OUT),--output $(OUT))
+
+.PHONY: docs
+
+docs: venv
+	$(PYTHON) -m docs.generate
 
 build: venv
 	rm -rf dist

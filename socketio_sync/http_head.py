@@ -53,11 +53,12 @@ class RequestLimits:
         max_headers: Most header fields; more is answered with 431.
         head_timeout: How long a head may take from its first byte, and a new connection to send
             one; later is answered with 408, or closed silently if nothing came.
-        keepalive_idle: How long a connection may wait for its next request.
-        body_timeout: How long the server waits for a body altogether.
+        keepalive_idle: How long a connection may wait for its next request; then it is closed silently.
+        body_timeout: How long the server waits for a body altogether; longer is answered with 408.
         body_grace: For how long a body may come arbitrarily slowly.
-        body_min_rate: Slowest rate of a body after that, in bytes per second.
-        write_stall_timeout: How long a client may take nothing of a response.
+        body_min_rate: Slowest rate of a body after that, in bytes per second; slower is answered with 408.
+        write_stall_timeout: How long a client may take nothing of a response; then the connection is
+            dropped.
     """
 
     max_request_line: int = 8 * 1024

@@ -59,45 +59,54 @@ class EngineOptions:
 
     Attributes:
         path: Where the server answers; requests to it and below it are its own.
-        transports: Which transports are served.
+        transports: Which transports are served; others are refused with code 0.
         allow_upgrades: Whether polling clients are invited to move to WebSocket.
-        allow_eio3: Whether clients of revision 3 (JavaScript 1.x and 2.x) are served.
-        jsonp: Whether polling through script tags (very old browsers) is served.
+        allow_eio3: Whether clients of revision 3 (JavaScript 1.x and 2.x) are served; otherwise they are
+            refused with code 5.
+        jsonp: Whether polling through script tags (very old browsers) is served; otherwise 400.
         ping_interval: Time from one heartbeat's end to the next one's start.
-        ping_timeout: How long an answer to a heartbeat may take.
-        upgrade_timeout: How long a probing WebSocket may take to complete its upgrade.
-        close_timeout: How long a closed WebSocket waits for the peer's close frame.
-        write_stall_timeout: How long a peer may take nothing of what is queued for it.
-        max_connections: Most sessions at a time; further handshakes get 503. None is the process's limit of
-            open files less 64, as it is at the first request.
-        max_http_buffer_size: Longest request body, and longest WebSocket message.
-        max_packets_per_payload: Most packets in one request body.
-        max_fragments: Most fragments of one WebSocket message.
+        ping_timeout: How long an answer to a heartbeat may take; then the session is closed
+            ("ping timeout").
+        upgrade_timeout: How long a probing WebSocket may take to complete its upgrade; then it is closed
+            (1008), and the session goes on by polling.
+        close_timeout: How long a closed WebSocket waits for the peer's close frame; then the connection is
+            dropped.
+        write_stall_timeout: How long a peer may take nothing of what is queued for it; then it is
+            disconnected ("slow consumer").
+        max_connections: Most sessions at a time; further handshakes are refused with 503. None is the
+            process's limit of open files less 64, as it is at the first request.
+        max_http_buffer_size: Longest request body, answered with 413 beyond it, and longest WebSocket
+            message, closed with 1009, both by what is announced.
+        max_packets_per_payload: Most packets in one request body; beyond it 400, and the session is closed.
+        max_fragments: Most fragments of one WebSocket message; beyond it the WebSocket is closed (1008).
         max_outbound_bytes: Most bytes queued for one client; what happens at the limit is the policy's. A
             single message may always exceed an empty queue.
-        outbound_policy: What happens at that limit. ``"close"`` disconnects the client ("slow consumer").
-            ``"drop_oldest"`` and ``"drop_newest"`` drop events, each whole with its attachments, and count
-            them in ``socket.conn.dropped``; other packets are never dropped. ``"block"`` makes the greenlet
-            that emits to one client wait until an eighth of the limit is free, for ``write_stall_timeout`` at
-            most; a broadcast, another thread and the hub itself can't wait. Where neither dropping nor
-            waiting makes room, the client is disconnected.
+        outbound_policy: What happens at that limit. ``"close"`` disconnects the client (1013, "slow
+            consumer"). ``"drop_oldest"`` and ``"drop_newest"`` drop events, each whole with its
+            attachments, and count them in ``socket.conn.dropped``; other packets are never dropped.
+            ``"block"`` makes the greenlet that emits to one client wait until an eighth of the limit is
+            free, for ``write_stall_timeout`` at most; a broadcast, another thread and the hub itself can't
+            wait. Where neither dropping nor waiting makes room, the client is disconnected.
         max_total_outbound_bytes: Most bytes queued for all clients that are behind, looked at ten times a
-            second; beyond it those with most are disconnected.
+            second; beyond it those with most are disconnected ("slow consumer"). What a broadcast queues is
+            counted for each of them.
         cors_allowed_origins: None is same origin; ``"*"``, an origin, a pattern such as
             ``"https://*.example.com"``, a compiled regular expression, a list of these, or
-            ``callable(origin, environ) -> bool``.
+            ``callable(origin, environ) -> bool``. Requests of others are refused with 403 on every route,
+            before a session or a 101.
         cors_credentials: Whether cookies may come with allowed foreign origins.
         cookie: None, a name, or ``{"name": ..., "path": ..., "max_age": ..., "domain": ...,
             "secure": ..., "http_only": ..., "same_site": ...}``: set to the session id on the
             polling handshake, for load balancers.
-        http_compression: Whether polling answers are compressed where the client accepts it.
+        http_compression: Whether polling answers are compressed (gzip, deflate) where the client accepts it.
         compression_threshold: Shortest body that is compressed.
         per_message_deflate: Whether WebSocket messages are compressed: False, True, or a dict of the fields
             of :class:`DeflateOptions`.
         trusted_proxies: How many reverse proxies in front of the server set ``X-Forwarded-*``.
-        allow_request: ``callable(environ)``, called before a session is made; False or a
+        allow_request: ``callable(environ)``, called before a session is made; may block. False or a
             ``HandshakeRefused`` refuses it with 403.
-        generate_id: ``callable(environ) -> str`` for session ids; None makes 20 random characters.
+        generate_id: ``callable(environ) -> str`` for session ids; None makes 20 random characters. Where it
+            fails, or makes an id that is in use, the request is refused with code 3.
         initial_packet: A message that each client gets with the answer to its handshake; None sends none.
     """
 
@@ -187,26 +196,31 @@ class ServerOptions(EngineOptions):
     """Options of the Socket.IO server, on top of the engine's.
 
     Attributes:
-        connect_timeout: How long a client may take to join its first namespace.
-        max_pending: Most sessions at a time whose clients haven't joined one yet; further handshakes get 503.
+        connect_timeout: How long a client may take to join its first namespace; then it is disconnected
+            (1008).
+        max_pending: Most sessions at a time whose clients haven't joined one yet; further handshakes are
+            refused with 503.
         parser: ``"json"``, ``"msgpack"``, or a :class:`~socketio_sync.protocol.socketio.codec.Codec`.
         serve_client: Folder of the official client bundle (``socket.io.js`` and its kin) that is
             served below ``path``; None serves none.
-        max_attachments: Most binary attachments of one packet.
+        max_attachments: Most binary attachments of one packet; more is a parse error, as are packets beyond
+            the limits that follow: the client is disconnected (1008).
         max_binary_bytes: Most bytes in the attachments of one packet; None is ten times
             ``max_http_buffer_size``.
         attachment_timeout: How long a packet may wait for its attachments.
         json_max_depth: Most levels of arrays and objects in the arguments of a packet, MessagePack too; the
-            list of arguments is the first. From a client more is a parse error, in ``emit`` a ValueError.
+            list of arguments is the first. In ``emit``, more is a ValueError.
         json_max_digits: Most digits of an integer from a client.
-        max_namespaces: Most namespaces that one client joins.
-        max_refused_connects: Most refused CONNECTs of one client before it is disconnected.
+        max_namespaces: Most namespaces that one client joins; at one more it is disconnected (1008).
+        max_refused_connects: Most refused CONNECTs of one client before it is disconnected (1008).
         max_queued_events: Events of one socket that may wait for its running handler before
-            reading stops.
+            reading stops, so that TCP pushes the client back.
         max_queued_event_bytes: The same in bytes of what was received.
-        max_rooms: Most rooms of one socket.
-        max_pending_acks: Most acknowledgements that one socket may owe.
-        max_unknown_acks: Most acknowledgements in a row that nobody asked for.
+        max_rooms: Most rooms of one socket; then ``join`` raises ``RoomLimitError``.
+        max_pending_acks: Most acknowledgements that one socket may owe; then ``call``, and ``emit`` with
+            ``ack``, raise ``AckLimitError``.
+        max_unknown_acks: Most acknowledgements in a row that nobody asked for; then the client is
+            disconnected (1008).
         ack_timeout: How long acknowledgements may take where no ``timeout`` is given. None is 30 s for
             ``call`` and for broadcasts, and no limit for the callback of a single client; with a time that
             callback gets the error, or None, as its first argument.

@@ -158,8 +158,8 @@ class Runner:
             log: Where the access log goes: a ``logging.Logger`` or an object with ``write``; None is none.
             certfile: File with the certificate chain, for TLS.
             keyfile: File with its key; None where ``certfile`` holds it.
-            limits: None is the default of each limit.
-            stop_timeout: How long a stop may take, in seconds.
+            limits: The limits of each request; None is the default of each.
+            stop_timeout: How long a stop may take, in seconds; what isn't finished then is cut off.
         """
         tls = {"ssl_context": _tls_context(certfile, keyfile)} if certfile else {}
         self._host, self._port = host, port

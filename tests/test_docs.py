@@ -1,0 +1,61 @@
+"""The generated pages of the documentation say what the code says."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from docs.generate import DOCS, PAGES, stale
+from docs.pages.docstrings import cell, entries, markdown, sections, table
+from docs.pages.options import page
+from socketio_sync.http_head import RequestLimits
+from socketio_sync.options import EngineOptions, ServerOptions
+
+
+def test_every_generated_page_is_up_to_date() -> None:
+    assert stale() == [], "make docs"
+
+
+def test_every_generated_page_says_so() -> None:
+    assert all("generated from" in (DOCS / name).read_text() for name in PAGES)
+
+
+@pytest.mark.parametrize(
+    ("declared", "inherited"), [(EngineOptions, None), (ServerOptions, EngineOptions), (RequestLimits, None)]
+)
+def test_every_option_is_documented_where_it_is_declared_and_nothing_else(
+    declared: Any, inherited: Any
+) -> None:
+    above = {field.name for field in fields(inherited)} if inherited is not None else set()
+    names = [field.name for field in fields(declared) if field.name not in above]
+    assert sorted(entries(declared, "Attributes")) == sorted(names)
+    text = page()
+    assert all(f"| `{name}` |" in text for name in names)
+
+
+class Documented:
+    """Is an example.
+
+    Says more.
+
+    Attributes:
+        first: What it is; ``None`` where a :class:`~a.b.Thing`
+            isn't there.
+        second: A | B.
+
+    Raises:
+        ValueError: Never.
+    """
+
+
+def test_docstrings_are_read_as_they_are_written() -> None:
+    assert sections(Documented)[""] == "Is an example.\n\nSays more."
+    said = entries(Documented, "Attributes")
+    assert said == {"first": "What it is; `None` where a `Thing` isn't there.", "second": "A | B."}
+    assert entries(Documented, "Raises") == {"ValueError": "Never."}
+    assert entries(Documented, "Returns") == {}
+    assert markdown("a\n   ``b``") == "a `b`"
+    assert cell("a | b") == "a \\| b"
+    assert table(["A"], [["x|y"]]) == "| A |\n| --- |\n| x\\|y |"
