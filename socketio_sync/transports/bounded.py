@@ -155,7 +155,9 @@ class BoundedWebSocket(WebSocketTransport):
     def send_parts(self, text: bytes, attachments: Sequence[bytes]) -> None:
         """Queue a text message and the binary ones that belong to it."""
         encoder = self._encoder
-        self._queue(Message(text, False), [encoder(text, False), *[encoder(data, True) for data in attachments]])
+        self._queue(
+            Message(text, False), [encoder(text, False), *[encoder(data, True) for data in attachments]]
+        )
 
     def _queue(self, first: Message, frames: Sequence[bytes]) -> None:
         frame = _whole(frames)
