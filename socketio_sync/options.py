@@ -59,6 +59,8 @@ class EngineOptions:
 
     Attributes:
         path: Where the server answers; requests to it and below it are its own.
+        add_trailing_slash: Whether its clients put a slash behind the path, as they do by default; without
+            it, requests to the path without a slash are the server's, too.
         transports: Which transports are served; others are refused with code 0.
         allow_upgrades: Whether polling clients are invited to move to WebSocket.
         allow_eio3: Whether clients of revision 3 (JavaScript 1.x and 2.x) are served; otherwise they are
@@ -95,6 +97,10 @@ class EngineOptions:
             ``callable(origin, environ) -> bool``. Requests of others are refused with 403 on every route,
             before a session or a 101.
         cors_credentials: Whether cookies may come with allowed foreign origins.
+        cors_allowed_headers: Names of the request headers that allowed foreign origins may send; None is
+            whatever they ask for.
+        cors_exposed_headers: Names of the headers of answers that their pages may read.
+        cors_max_age: How long their browsers may keep the answer to a preflight request.
         cookie: None, a name, or ``{"name": ..., "path": ..., "max_age": ..., "domain": ...,
             "secure": ..., "http_only": ..., "same_site": ...}``: set to the session id on the
             polling handshake, for load balancers.
@@ -102,7 +108,10 @@ class EngineOptions:
         compression_threshold: Shortest body that is compressed.
         per_message_deflate: Whether WebSocket messages are compressed: False, True, or a dict of the fields
             of :class:`DeflateOptions`.
-        trusted_proxies: How many reverse proxies in front of the server set ``X-Forwarded-*``.
+        trusted_proxies: How many reverse proxies in front of the server say who sent a request, to which host
+            and how: for the same origin, and for a handshake's ``address`` and ``secure``.
+        forwarded_header: Whether they say it in ``Forwarded`` (RFC 7239); otherwise in ``X-Forwarded-For``,
+            ``-Host`` and ``-Proto``.
         allow_request: ``callable(environ)``, called before a session is made; may block. False or a
             ``HandshakeRefused`` refuses it with 403.
         generate_id: ``callable(environ) -> str`` for session ids; None makes 20 random characters. Where it
@@ -111,6 +120,7 @@ class EngineOptions:
     """
 
     path: str = "/engine.io"
+    add_trailing_slash: bool = True
     transports: Iterable[str] = TRANSPORTS
     allow_upgrades: bool = True
     allow_eio3: bool = True
@@ -129,21 +139,29 @@ class EngineOptions:
     max_total_outbound_bytes: int = 256 * 1024 * 1024
     cors_allowed_origins: Origins = None
     cors_credentials: bool = True
+    cors_allowed_headers: Iterable[str] | None = None
+    cors_exposed_headers: Iterable[str] = ()
+    cors_max_age: int = 86_400
     cookie: str | Mapping[str, Any] | None = None
     http_compression: bool = True
     compression_threshold: int = 1024
     per_message_deflate: bool | Mapping[str, Any] = False
     trusted_proxies: int = 0
+    forwarded_header: bool = False
     allow_request: Callable[[Environ], Any] | None = None
     generate_id: Callable[[Environ], str] | None = None
     initial_packet: str | bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that can't work, by name."""
-        if isinstance(self.transports, str) or not self.transports or set(self.transports) - set(TRANSPORTS):
+        if not self.transports or set(self.transports) - set(TRANSPORTS):
             raise ValueError(f"transports must be some of {TRANSPORTS}, not {self.transports!r}")
         if self.outbound_policy not in POLICIES:
             raise ValueError(f"outbound_policy must be one of {POLICIES}, not {self.outbound_policy!r}")
+        for name in ("transports", "cors_allowed_headers", "cors_exposed_headers"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ValueError(f"{name} must be a list of names, not {value!r}")
         if not self.path.startswith("/"):
             raise ValueError(f"path must begin with a slash: {self.path!r}")
         for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "max_http_buffer_size"):

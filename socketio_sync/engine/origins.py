@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from socketio_sync.engine.proxies import said
 from socketio_sync.options import EngineOptions
 from socketio_sync.types import Environ, Headers
 
@@ -59,35 +60,34 @@ _names_cached = lru_cache(1024)(_names)
 _MAX_CACHED_LENGTH = 256
 
 
-def is_same_origin(origin: str, environ: Environ, trusted_proxies: int) -> bool:
+def is_same_origin(origin: str, environ: Environ, proxies: int, *, standard: bool = False) -> bool:
     """Compare an origin with the host that the request was sent to.
 
-    The scheme isn't compared: behind a proxy that ends TLS it is unknown. ``X-Forwarded-Host`` counts only
-    with trusted proxies.
+    The scheme isn't compared: behind a proxy that ends TLS it is unknown. What trusted proxies say of the
+    host counts as well; ``standard`` tells whether they say it in ``Forwarded``.
     """
     host = environ.get("HTTP_HOST", "")
     names = _names_cached if len(origin) + len(host) <= _MAX_CACHED_LENGTH else _names
     if names(origin, host):
         return True
-    forwarded = environ.get("HTTP_X_FORWARDED_HOST", "")
-    if trusted_proxies > 0 and forwarded:
-        entries = [entry.strip() for entry in forwarded.split(",")]
-        return _names(origin, entries[-min(trusted_proxies, len(entries))])
-    return False
+    forwarded = said(environ, "host", proxies=proxies, standard=standard)
+    return forwarded is not None and _names(origin, forwarded)
 
 
 class Origins:
     """The rule about origins, compiled once. May be used from any greenlet or thread."""
 
-    __slots__ = ("_any", "_credentials", "_rule", "_trusted_proxies")
+    __slots__ = ("_any", "_common", "_options", "_rule")
 
     def __init__(self, options: EngineOptions) -> None:
         """Compile ``cors_allowed_origins``."""
         allowed = options.cors_allowed_origins
         self._any = allowed == "*" or (isinstance(allowed, list | tuple) and "*" in allowed)
         self._rule = None if allowed is None or self._any else _compile(allowed)
-        self._credentials = options.cors_credentials
-        self._trusted_proxies = options.trusted_proxies
+        self._options = options
+        exposed = ",".join(options.cors_exposed_headers)
+        # What every answer to an allowed origin carries.
+        self._common: Headers = [("Access-Control-Expose-Headers", exposed)] if exposed else []
 
     @property
     def configured(self) -> bool:
@@ -97,7 +97,10 @@ class Origins:
     def allows(self, environ: Environ) -> bool:
         """Tell whether a request may be served; one without ``Origin`` may."""
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None or self._any or is_same_origin(origin, environ, self._trusted_proxies):
+        if origin is None or self._any:
+            return True
+        options = self._options
+        if is_same_origin(origin, environ, options.trusted_proxies, standard=options.forwarded_header):
             return True
         return self._rule is not None and self._rule(origin, environ)
 
@@ -107,24 +110,28 @@ class Origins:
             return []
         if self._any:
             # Never together with credentials: "*" means that no visitor's cookies are at stake.
-            return [("Access-Control-Allow-Origin", "*")]
+            return [("Access-Control-Allow-Origin", "*"), *self._common]
         origin = environ.get("HTTP_ORIGIN")
         vary = [("Vary", "Origin")]
         if origin is None or not self.allows(environ):
             return vary
         headers = [("Access-Control-Allow-Origin", origin), *vary]
-        if self._credentials:
+        headers += self._common
+        if self._options.cors_credentials:
             headers.append(("Access-Control-Allow-Credentials", "true"))
         return headers
 
     def preflight_headers(self, environ: Environ) -> Headers:
         """Return what the answer to a preflight (``OPTIONS``) request has beside :meth:`headers`."""
         headers = [("Access-Control-Allow-Methods", "GET,POST")]
+        options = self._options
         requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
-        if requested and is_legal(requested.replace(" ", "")):
+        if options.cors_allowed_headers is not None:
+            headers.append(("Access-Control-Allow-Headers", ",".join(options.cors_allowed_headers)))
+        elif requested and is_legal(requested.replace(" ", "")):
             headers.append(("Access-Control-Allow-Headers", requested))
             headers.append(("Vary", "Access-Control-Request-Headers"))
         if environ.get("HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK") == "true":
             headers.append(("Access-Control-Allow-Private-Network", "true"))
-        headers.append(("Access-Control-Max-Age", "86400"))
+        headers.append(("Access-Control-Max-Age", f"{options.cors_max_age:d}"))
         return headers

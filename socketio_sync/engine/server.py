@@ -104,6 +104,7 @@ class EngineServer:
     ) -> None:
         self.options = options
         self._prefix = options.path.rstrip("/") + "/"
+        self._without_slash = None if options.add_trailing_slash else options.path.rstrip("/")
         self.origins = Origins(options)
         initial = options.initial_packet
         self.initial_message = message_of(initial) if initial is not None else None
@@ -195,7 +196,7 @@ class EngineServer:
 
     def matches(self, path: str) -> bool:
         """Tell whether a request path is the server's own: its path with a slash, or anything below."""
-        return path.startswith(self._prefix)
+        return path.startswith(self._prefix) or path == self._without_slash
 
     # -- for the layers beside and above -----------------------------------------------------------
 

@@ -241,7 +241,11 @@ class Connection:
             self._close_for_offence(f"more than {options.max_namespaces} namespaces")
             return
         handshake = Handshake(
-            self.session.environ, auth, trusted_proxies=options.trusted_proxies, extra_query=extra_query
+            self.session.environ,
+            auth,
+            trusted_proxies=options.trusted_proxies,
+            forwarded_header=options.forwarded_header,
+            extra_query=extra_query,
         )
         if namespace is None or namespace.hooks.middlewares:
             self._pending.add(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import time
 from typing import Any
 
+from socketio_sync.engine.proxies import Part, said
 from socketio_sync.protocol.engineio.handshake import parse_query
 from socketio_sync.types import Environ
 
@@ -19,7 +20,7 @@ class Handshake:
         time: When the client joined, in seconds since the epoch.
     """
 
-    __slots__ = ("_extra_query", "_trusted_proxies", "auth", "environ", "time")
+    __slots__ = ("_extra_query", "_forwarded_header", "_trusted_proxies", "auth", "environ", "time")
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class Handshake:
         auth: dict[str, Any],
         *,
         trusted_proxies: int,
+        forwarded_header: bool = False,
         extra_query: dict[str, str] | None = None,
     ) -> None:
         """Describe a client; ``extra_query`` is that of its namespace, in revision 3."""
@@ -34,6 +36,7 @@ class Handshake:
         self.auth = auth
         self.time = time()
         self._trusted_proxies = trusted_proxies
+        self._forwarded_header = forwarded_header
         self._extra_query = extra_query
 
     @property
@@ -62,21 +65,16 @@ class Handshake:
         query = self.environ.get("QUERY_STRING", "")
         return f"{path}?{query}" if query else path
 
-    def _forwarded(self, name: str) -> str | None:
-        """Return what the outermost trusted proxy said; None without trusted proxies."""
-        values = [value.strip() for value in self.environ.get(name, "").split(",") if value.strip()]
-        if self._trusted_proxies < 1 or not values:
-            return None
-        entry: str = values[-min(self._trusted_proxies, len(values))]
-        return entry
+    def _said(self, part: Part) -> str | None:
+        return said(self.environ, part, proxies=self._trusted_proxies, standard=self._forwarded_header)
 
     @property
     def address(self) -> str:
         """The client's address: the peer's, or with ``trusted_proxies`` what they say."""
-        return self._forwarded("HTTP_X_FORWARDED_FOR") or str(self.environ.get("REMOTE_ADDR", ""))
+        return self._said("for") or str(self.environ.get("REMOTE_ADDR", ""))
 
     @property
     def secure(self) -> bool:
         """Whether the client came over TLS, as far as we and the trusted proxies know."""
-        scheme = self._forwarded("HTTP_X_FORWARDED_PROTO") or self.environ.get("wsgi.url_scheme")
+        scheme = self._said("proto") or self.environ.get("wsgi.url_scheme")
         return scheme in ("https", "wss")

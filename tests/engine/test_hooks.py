@@ -101,6 +101,15 @@ def test_the_path_is_an_option(mount: Mount, configured: str) -> None:
     assert connection.at_end()
 
 
+@pytest.mark.parametrize("path", ["/deep/path", "/deep/path/"])
+def test_the_path_without_a_slash_is_served_where_clients_add_none(mount: Mount, path: str) -> None:
+    site = mount(path=path, add_trailing_slash=False)
+    for target in ("/deep/path", "/deep/path/", "/deep/path/below"):
+        assert Connection(site.port).get(f"{target}?EIO=4&transport=polling").status == 200
+    assert Connection(site.port).get("/deep/pathos?EIO=4&transport=polling").status == 404
+    assert ask(site.port, path="/deep/path")[1].status == 101
+
+
 def test_an_id_that_is_in_use_is_refused_and_its_session_lives(serve: Servers, logged: Logged) -> None:
     running = serve(generate_id=lambda environ: "always-the-same")
     poller = running.join_poller()

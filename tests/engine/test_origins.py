@@ -145,3 +145,24 @@ def test_a_preflight_names_methods_and_reflects_the_headers_asked_for() -> None:
     assert ("Access-Control-Allow-Private-Network", "true") in headers
     asked["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"] = "x\r\nSet-Cookie: a=b"
     assert not [name for name, _ in rule("*").preflight_headers(asked) if name.endswith("Allow-Headers")]
+
+
+def test_what_a_page_may_send_and_read_are_options() -> None:
+    configured = rule(
+        ["https://a.org"], cors_allowed_headers=["x-a", "x-b"], cors_exposed_headers=["x-c"], cors_max_age=60
+    )
+    asked = environ("https://a.org", HTTP_ACCESS_CONTROL_REQUEST_HEADERS="x-token")
+    headers = configured.preflight_headers(asked)
+    assert ("Access-Control-Allow-Headers", "x-a,x-b") in headers
+    assert ("Access-Control-Max-Age", "60") in headers
+    assert ("Access-Control-Expose-Headers", "x-c") in configured.headers(asked)
+    assert ("Access-Control-Expose-Headers", "x-c") in rule("*", cors_exposed_headers=["x-c"]).headers(asked)
+    assert ("Access-Control-Expose-Headers", "x-c") not in configured.headers(environ("https://b.org"))
+    assert ("Access-Control-Max-Age", "86400") in rule("*").preflight_headers(asked)
+
+
+def test_a_host_in_the_standard_header_counts_where_the_proxies_set_that() -> None:
+    asked = environ(None, HTTP_FORWARDED="host=app.example", HTTP_X_FORWARDED_HOST="evil.org")
+    assert is_same_origin("https://app.example", asked, 1, standard=True)
+    assert not is_same_origin("https://evil.org", asked, 1, standard=True)
+    assert not is_same_origin("https://app.example", asked, 0, standard=True)

@@ -69,3 +69,9 @@ def test_forwarded_addresses_count_from_the_trusted_end(proxies: int, address: s
 def test_trusted_proxies_that_say_nothing_leave_the_peer() -> None:
     made = Handshake({"REMOTE_ADDR": "::1", "wsgi.url_scheme": "https"}, {}, trusted_proxies=1)
     assert (made.address, made.secure) == ("::1", True)
+
+
+def test_the_standard_header_counts_where_the_proxies_set_that() -> None:
+    forwarded = "for=8.8.8.8;proto=http, for=1.2.3.4;proto=https"
+    made = Handshake({**ENVIRON, "HTTP_FORWARDED": forwarded}, {}, trusted_proxies=1, forwarded_header=True)
+    assert (made.address, made.secure) == ("1.2.3.4", True)
