@@ -27,7 +27,7 @@ from socketio_sync.protocol.socketio.packet import (
 from socketio_sync.server.dispatch import run_event, run_lifecycle, run_middlewares
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.outgoing import messages_of
-from socketio_sync.server.recovery import Lost, Missed, claims_of
+from socketio_sync.server.recovery import Lost, Missed
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.timers import Timer
@@ -286,22 +286,16 @@ class Connection:
         recovery = namespace.recovery
         if recovery is None or self.session.protocol == 3:
             return Socket(self._new_id(namespace.name), namespace, self, handshake), None
-        failure = None
-        claims = claims_of(handshake.auth)
-        if claims is not None:
-            try:
-                missed = recovery.claim(claims, namespace.now())
-            except Lost as lost:
-                failure = str(lost)
-            else:
-                return missed.restore(Socket(missed.session.sid, namespace, self, handshake)), missed
+        missed, failure = recovery.returned(handshake.auth, namespace.now())
+        if missed is not None:
+            return missed.restore(Socket(missed.session.sid, namespace, self, handshake)), missed
         socket = Socket(self._new_id(namespace.name), namespace, self, handshake)
         socket.journal = recovery.journal()
         socket.recovery_failure = failure
         return socket, None
 
     def _join(self, socket: Socket, missed: Missed | None = None) -> None:
-        """Let a socket in: what it has missed first, the CONNECT reply, then the application's handlers."""
+        """Let a socket in: the CONNECT reply, what it has missed, then the application's handlers."""
         namespace = socket.namespace
         try:
             packets = missed.packets() if missed is not None else ()
@@ -319,9 +313,10 @@ class Connection:
         if socket.journal is not None and reply is not None and namespace.recovery is not None:
             namespace.recovery.live[socket.journal.pid] = socket
             reply["pid"] = socket.journal.pid
+        self._send_packet(Packet(CONNECT, namespace.name, reply))
+        # Behind it: clients keep what comes before, and get it again when they come back without it.
         for encoded in packets:
             self.send_now(encoded)
-        self._send_packet(Packet(CONNECT, namespace.name, reply))
         namespace.add(socket)
         if missed is not None:
             namespace.adapter.join(socket, missed.session.rooms)

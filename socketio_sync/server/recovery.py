@@ -248,6 +248,16 @@ class Recovery:
                 socket.journal.forget_before(now - self.max_age)
         return bool(self.size or self._sessions)
 
+    def returned(self, auth: Mapping[str, Any], now: float) -> tuple[Missed | None, str | None]:
+        """Take out the session of a client that says that it has come back; or tell why there is none."""
+        claims = claims_of(auth)
+        if claims is None:
+            return None, None
+        try:
+            return self.claim(claims, now), None
+        except Lost as lost:
+            return None, str(lost)
+
     def claim(self, claims: Claims, now: float) -> Missed:
         """Take a session out, once and for all, for a client that comes back.
 

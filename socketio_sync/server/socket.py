@@ -274,6 +274,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         namespace = self.namespace
         if self.journal is not None and namespace.recovery is not None:
             namespace.recovery.leave(self, self.journal, reason, namespace.now())
+            namespace.sweep_later()
         namespace.remove(self)
         # One by one, in the same table: another thread may enter or remove one meanwhile.
         for ack_id in tuple(self._acks):

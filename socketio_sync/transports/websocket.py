@@ -137,12 +137,9 @@ class WebSocketTransport:
 
     def compress(self, agreement: Agreement, deflate: DeflateOptions) -> None:
         """Compress in both directions, as was agreed; to be called first of all."""
-        most = self.options.max_http_buffer_size
-        self._frames = FrameReader(
-            max_message=most,
-            max_fragments=self.options.max_fragments,
-            inflater=Inflater(agreement, most),
-        )
+        most, fragments = self.options.max_http_buffer_size, self.options.max_fragments
+        inflater = Inflater(agreement, most)
+        self._frames = FrameReader(max_message=most, max_fragments=fragments, inflater=inflater)
         self._encoder = deflating(self._encoder, agreement.server_bits, deflate)
 
     # -- sending ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Connection state recovery; with the official client: tests/recovery."""
+"""Connection state recovery; with the official client: tests/interop/test_recovery.py."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Client:
         self.offset: Any = None
         self.wire: SioClient
         self.got: list[tuple[Any, ...]] = []
+        # The types of the packets that came, without acknowledgements.
+        self.order: list[int] = []
         self.arrive()
 
     def arrive(self, **changes: Any) -> Socket:
@@ -39,6 +41,8 @@ class Client:
         original = self.wire._on_incoming
 
         def spy(packet: Any) -> None:
+            if packet.type != 3:
+                self.order.append(packet.type)
             if packet.type == 0:
                 replies.append(packet.data)
             original(packet)
@@ -261,6 +265,23 @@ def test_an_expired_session_is_forgotten(arrive: Arrive) -> None:
     assert recovery.size > 1000
     eventually(lambda: not recovery.is_kept(client.pid))
     assert not client.arrive().recovered
+
+
+def test_a_session_without_events_is_forgotten_in_time_too(arrive: Arrive) -> None:
+    site, client, _ = arrive(recovery={"max_disconnection_duration": 0.05})
+    client.cut()
+    recovery = site.io.of("/").recovery
+    assert recovery is not None
+    eventually(lambda: not recovery.is_kept(client.pid))
+
+
+def test_what_was_missed_comes_behind_the_answer_to_the_connect(arrive: Arrive) -> None:
+    # A client keeps what comes before it, and would get it twice if it were cut off in between.
+    site, client, _ = arrive()
+    client.cut()
+    site.io.emit("missed")
+    client.arrive()
+    assert client.order[-2:] == [0, 2]
 
 
 def test_middlewares_are_skipped_unless_they_are_wanted(serve: Servers, connect: Connect) -> None:
