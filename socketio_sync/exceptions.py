@@ -5,6 +5,7 @@ The tree, from its root:
     SocketIOError
      ├ ConnectionRefused     an application's middleware refuses a client
      ├ EventRefused          an application's middleware refuses an event
+     ├ PayloadError          an event's arguments aren't what its handler is annotated with
      ├ AckTimeout            not everybody acknowledged in time
      ├ Disconnected          the client left before it acknowledged
      ├ NotConnected          the socket is gone already
@@ -41,6 +42,21 @@ class ConnectionRefused(SocketIOError):
 
 class EventRefused(SocketIOError):
     """Raised by a middleware of a socket to refuse an event; its text is what ``error`` handlers get."""
+
+
+class PayloadError(SocketIOError):
+    """What a client sent isn't what the handler of the event is annotated with.
+
+    Attributes:
+        event: The event's name.
+        message: What is wrong, with the name of the argument and the place in it.
+    """
+
+    def __init__(self, event: str, message: str) -> None:
+        """Tell what is wrong with the arguments of ``event``."""
+        super().__init__(f"{event}: {message}")
+        self.event = event
+        self.message = message
 
 
 class AckTimeout(SocketIOError):

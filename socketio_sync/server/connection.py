@@ -259,8 +259,7 @@ class Connection:
         namespace = server.namespaces.get(name) or server.adopt(name, handshake.auth)
         if namespace is None:
             self._pending.discard(name)
-            if self.session.is_open:
-                self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
+            self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
             return
         # It must not be forgotten meanwhile.
         namespace.joining += 1

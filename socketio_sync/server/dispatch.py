@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import Timeout
 
-from socketio_sync.exceptions import ConnectionRefused, SocketIOError
+from socketio_sync.exceptions import ConnectionRefused, PayloadError, SocketIOError
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.server.handlers import Handlers
 
@@ -56,6 +56,9 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
                 continue
             try:
                 value = entry.call(*arguments)
+            except PayloadError as error:
+                failure = error
+                _on_mismatch(socket, error, ack_id)
             except Failure as error:
                 failure = error
                 report(socket, name, error)
@@ -80,7 +83,7 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
     elif failure is None:
         if not shared.incoming and (own is None or not own.incoming):
             _unhandled(socket, name)
-    elif ack_id is not None and socket.options.error_acks:
+    elif ack_id is not None and (socket.options.error_acks or isinstance(failure, PayloadError)):
         error_ack = {"message": str(failure), "type": type(failure).__name__}
         socket.send_ack(ack_id, [{"error": error_ack}])
 
@@ -111,6 +114,13 @@ def _intercept(socket: Socket, name: str, arguments: list[Any]) -> BaseException
             return error
     arguments[1:] = payload
     return None
+
+
+def _on_mismatch(socket: Socket, error: PayloadError, ack_id: int | None) -> None:
+    """Tell the operator, and where the client doesn't hear of it the application, what it sent wrongly."""
+    problems.warning("payload", "socket %s: not what the handler takes: %s", socket.id, shown(str(error)))
+    if ack_id is None:
+        run_lifecycle(socket, "error", str(error))
 
 
 def run_outgoing(socket: Socket, event: Sequence[Any]) -> None:

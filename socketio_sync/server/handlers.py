@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 from gevent import monkey
 
+from socketio_sync.server.typed import typed
+
 Handler: TypeAlias = Callable[..., Any]
 
 RESERVED = ("connect", "connect_error", "newListener", "removeListener")
@@ -62,11 +64,17 @@ class Handlers:
         outgoing: Who hears of every event to a client.
     """
 
-    __slots__ = ("_lifecycle", "_lifecycle_entries", "events", "filters", "incoming", "outgoing")
+    __slots__ = ("_leading", "_lifecycle", "_lifecycle_entries", "events", "filters", "incoming", "outgoing")
 
-    def __init__(self, lifecycle: dict[str, int]) -> None:
-        """Keep ``lifecycle`` events apart; the numbers are how many arguments they come with."""
+    def __init__(self, lifecycle: dict[str, int], leading: int | None = None) -> None:
+        """Make an empty table.
+
+        Args:
+            lifecycle: The events that are kept apart, and how many arguments they come with.
+            leading: How many arguments in front aren't from the client; None where none of them is.
+        """
         self._lifecycle = lifecycle
+        self._leading = leading
         self.events: dict[Any, tuple[_Entry, ...]] = {}
         self._lifecycle_entries: dict[Any, tuple[_Entry, ...]] = {}
         self.incoming: tuple[Handler, ...] = ()
@@ -75,7 +83,7 @@ class Handlers:
 
     def copy(self) -> Handlers:
         """Return a table of its own with the same handlers in it."""
-        other = Handlers(self._lifecycle)
+        other = Handlers(self._lifecycle, self._leading)
         with _changing:
             other.events = dict(self.events)
             other._lifecycle_entries = dict(self._lifecycle_entries)
@@ -95,7 +103,12 @@ class Handlers:
             raise ValueError(f"{event!r} is a reserved event name{hint}")
         _check_callable(event, handler)
         table = self._table_of(event)
-        call = trimmed(handler, self._lifecycle[event]) if event in self._lifecycle else handler
+        if event in self._lifecycle:
+            call = trimmed(handler, self._lifecycle[event])
+        elif self._leading is not None:
+            call = typed(handler, event, self._leading)
+        else:
+            call = handler
         entry = _Entry(handler, call, once)
         with _changing:
             others = table.get(event, ())

@@ -34,7 +34,7 @@ class Hooks:
     def __init__(self, template: Hooks | None = None) -> None:
         """Begin with nothing, or with what a ``template`` has."""
         if template is None:
-            self.handlers = Handlers(LIFECYCLE)
+            self.handlers = Handlers(LIFECYCLE, leading=1)
             self.middlewares: list[Middleware] = []
             self.error_handlers: list[Handler] = []
             self.rooms = Handlers({})

@@ -116,7 +116,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     def _own_handlers(self) -> Handlers:
         if self.handlers is None:
-            self.handlers = Handlers(LIFECYCLE)
+            self.handlers = Handlers(LIFECYCLE, leading=0)
         return self.handlers
 
     def _on_outgoing(self) -> None:

@@ -1,0 +1,55 @@
+"""The programs in the documentation are files of examples/, and do what is said of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.server import Host, Servers, serve
+from tests.support.sio_client import Connect, connect
+
+__all__ = ["connect", "serve"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BLOCKS = [
+    pytest.param(name, shown, id=f"{page.name}-{name}")
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    for name, shown in re.findall(r"<!-- (examples/\S+) -->\n```\w+\n(.*?)```", page.read_text(), re.DOTALL)
+]
+
+
+def loaded(name: str) -> Any:
+    """Return a program of examples/ as a module."""
+    spec = importlib.util.spec_from_file_location(Path(name).stem, ROOT / "examples" / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("name", "shown"), BLOCKS)
+def test_a_program_in_the_documentation_is_its_file(name: str, shown: str) -> None:
+    assert (ROOT / name).read_text() == shown
+
+
+def test_typed_events(serve: Servers, connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
+    io = loaded("howto/typed_events.py").io
+    host = Host(io)
+    try:
+        client = connect(host)
+        assert client.call("order", {"product": "tea", "count": 2}, True) == [{"price": 30}]
+        assert client.call("order", {"product": "tea", "count": 2}) == [{"price": 20}]
+        (answer,) = client.call("order", {"product": "tea", "count": "2"})
+        text = "order: Expected `int`, got `str` - at `order.count`"
+        assert answer == {"error": {"message": text, "type": "PayloadError"}}
+        client.emit("order", {"product": "tea", "count": 101})
+        client.call("order", {"product": "tea", "count": 1})
+        assert "order: Expected `int` <= 100 - at `order.count`" in capsys.readouterr().out
+    finally:
+        io.close()
+        host.stop()
