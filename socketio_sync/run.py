@@ -76,6 +76,10 @@ class HTTPServer(WSGIServer):
     def start(self) -> None:
         """Start listening."""
         super().start()
+        self.keep_deadlines()
+
+    def keep_deadlines(self) -> None:
+        """Look at the deadlines of the connections from now on, until ``end``."""
         limits = self.limits
         times = (limits.head_timeout, limits.keepalive_idle, limits.body_grace, limits.write_stall_timeout)
         self._sweep = Sweep(self.loop, self.connections, period=min(SWEEP_SECONDS, min(times) / 8))

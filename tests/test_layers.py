@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "bundle": FOUNDATION | {"engine"},
     "server": FOUNDATION | PROTOCOLS | {"transports", "adapters", "engine", "bundle", "run"},
     "wsgi": FOUNDATION | PROTOCOLS | {"transports", "adapters", "engine", "bundle", "run", "server"},
+    "testing": FOUNDATION | PROTOCOLS | {"server", "wsgi", "run", "http_head"},
 }
 
 # Where gevent may be imported: in the transports, in what stands above them, and in the room index (only for
@@ -53,6 +54,9 @@ GEVENT = frozenset(
         "server",
         "wsgi",
         "run",
+        "testing.wire",
+        "testing.link",
+        "testing.channel",
         "http_handler",
         "http_answers",
         "http_connection",

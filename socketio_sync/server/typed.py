@@ -7,12 +7,15 @@ as it is.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from socketio_sync.exceptions import PayloadError
+
+logger = logging.getLogger(__name__)
 
 # Annotations that allow everything.
 _ANYTHING = (inspect.Parameter.empty, Any, object)
@@ -29,8 +32,7 @@ def typed(handler: Callable[..., Any], event: str, leading: int) -> Callable[...
         leading: How many arguments in front, the socket for example, aren't from the client.
 
     Raises:
-        TypeError: An annotation can't be resolved, or isn't a type that data can have; or a parameter is
-            there that nothing can be passed to.
+        TypeError: An annotation can't be resolved, or a parameter is there that nothing can be passed to.
     """
     try:
         parameters = [*inspect.signature(handler).parameters.values()]
@@ -41,8 +43,8 @@ def typed(handler: Callable[..., Any], event: str, leading: int) -> Callable[...
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
             raise TypeError(f"the handler of {event!r}: nobody can pass anything to {parameter.name!r}")
     payload = _payload(parameters, leading)
-    types = [_resolved(handler, event, parameter) for parameter in payload]
-    if all(type_ in _ANYTHING for type_ in types):
+    types = [_checkable(event, each.name, _resolved(handler, event, each)) for each in payload]
+    if all(type_ is Any for type_ in types):
         return handler
     converter = _Converter(event, payload, types)
 
@@ -93,7 +95,7 @@ class _Converter:
     def __init__(self, event: str, payload: Sequence[inspect.Parameter], types: Sequence[Any]) -> None:
         self._event = event
         self._rest: Any = None
-        anything = [Any if type_ in _ANYTHING else type_ for type_ in types]
+        anything = [*types]
         names = [parameter.name for parameter in payload]
         if payload[-1].kind is inspect.Parameter.VAR_POSITIONAL:
             self._rest = list[anything.pop()]  # type: ignore[misc]
@@ -102,8 +104,6 @@ class _Converter:
         self._least = len(required)
         # By the number of arguments that came: the others have defaults.
         self._types = [tuple[tuple(anything[:count])] for count in range(len(anything) + 1)]  # type: ignore[misc]
-        for type_ in (*self._types[-1:], self._rest):
-            _check(event, type_)
 
     def __call__(self, arguments: Sequence[Any]) -> Sequence[Any]:
         most = len(self._types) - 1
@@ -133,16 +133,20 @@ class _Converter:
         return f"{head}`{name}{rest}"
 
 
-def _check(event: str, type_: Any) -> None:
-    """Refuse at once what no data could ever be converted to."""
-    if type_ is None:
-        return
+def _checkable(event: str, name: str, type_: Any) -> Any:
+    """Return a type, or Any where data can't be checked against it, which is told."""
+    if type_ in _ANYTHING:
+        return Any
     try:
         foreign = _foreign(msgspec.inspect.type_info(type_), set())
     except TypeError as error:
-        raise TypeError(f"the handler of {event!r}: {error}") from None
-    if foreign is not None:
-        raise TypeError(f"the handler of {event!r}: nothing that a client sends becomes a {foreign!r}")
+        problem = str(error)
+    else:
+        if foreign is None:
+            return type_
+        problem = f"nothing that a client sends becomes a {foreign!r}"
+    logger.warning("the handler of %r: what comes as %r isn't checked: %s", event, name, problem)
+    return Any
 
 
 def _foreign(info: Any, seen: set[int]) -> Any:

@@ -187,16 +187,34 @@ class Tree(msgspec.Struct):
     children: list[Tree]
 
 
-def test_what_nothing_can_be_converted_to_is_refused_at_registration() -> None:
-    def callback(socket: Socket, done: set[Callable[[], None]]) -> None: ...
-    def foreign(socket: Socket, value: Foreign) -> None: ...
-    def inside(socket: Socket, *values: dict[str, Holder]) -> None: ...
-    def tree(socket: Socket, tree: Tree) -> None: ...
+def test_what_cannot_be_checked_comes_as_it_is_and_the_operator_is_told(logged: Logged) -> None:
+    def callback(done: set[Callable[[], None]], point: Point) -> Any:
+        return done, point
 
-    for handler in (callback, foreign, inside):
-        with pytest.raises(TypeError, match="the handler of 'event'"):
-            Server().on("event", handler)
-    Server().on("event", tree)
+    def foreign(value: Foreign) -> Any:
+        return value
+
+    def inside(*values: dict[str, Holder]) -> Any:
+        return values
+
+    def either(value: str | bytes) -> Any:
+        return value
+
+    def tree(tree: Tree) -> Any:
+        return tree
+
+    assert converted(callback, 5, {"x": 1}) == (5, Point(1))
+    assert converted(foreign, 5) == 5
+    assert converted(inside, 1, 2) == (1, 2)
+    assert converted(either, b"x") == b"x"
+    assert [text.partition("isn't")[0] for text in logged.warnings()] == [
+        "the handler of 'event': what comes as 'done' ",
+        "the handler of 'event': what comes as 'value' ",
+        "the handler of 'event': what comes as 'values' ",
+        "the handler of 'event': what comes as 'value' ",
+    ]
+    assert converted(tree, {"children": [{"children": []}]}) == Tree([Tree([])])
+    assert len(logged.warnings()) == 4
 
 
 def test_a_parameter_that_cannot_be_passed_is_refused_at_registration() -> None:
