@@ -25,7 +25,7 @@ QUICKSTART = ROOT / "examples" / "quickstart"
 
 def test_the_readme_shows_every_quickstart_file() -> None:
     files = {str(path.relative_to(ROOT)) for path in QUICKSTART.iterdir() if path.suffix in (".py", ".js")}
-    assert {name for name, _ in BLOCKS} == files
+    assert {name for name, _ in BLOCKS if name.startswith("examples/quickstart/")} == files
 
 
 @pytest.mark.parametrize(("name", "shown"), BLOCKS, ids=[name for name, _ in BLOCKS])

@@ -53,3 +53,7 @@ def test_typed_events(serve: Servers, connect: Connect, capsys: pytest.CaptureFi
     finally:
         io.close()
         host.stop()
+
+
+def test_testing_an_application() -> None:
+    loaded("howto/test_chat.py").test_a_message_reaches_the_others()
