@@ -51,6 +51,7 @@ def test_a_server_is_a_wsgi_application(hosts: list[Host]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/socket.io", "/realtime/"])
+@pytest.mark.feature(14)
 def test_an_application_gets_every_request_that_is_not_the_servers(hosts: list[Host], path: str) -> None:
     io = Server(path=path)
     port = hosted(hosts, WSGIApp(io, page))
@@ -96,6 +97,7 @@ def bundle(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.feature(129)
 def test_the_client_bundle_is_served_with_an_etag(hosts: list[Host], bundle: Path) -> None:
     io = Server(serve_client=str(bundle), cors_allowed_origins="*")
     port = hosted(hosts, WSGIApp(io, page))

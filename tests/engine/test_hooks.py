@@ -16,6 +16,7 @@ from tests.support.ws_client import ask
 HANDSHAKE = f"{PATH}?EIO=4&transport=polling"
 
 
+@pytest.mark.feature(42)
 def test_headers_are_added_to_every_answer_and_to_the_first_of_a_session(mount: Mount) -> None:
     site = mount()
     site.engine.on("headers", lambda headers, environ: headers.append(("X-Every", environ["REQUEST_METHOD"])))
@@ -53,6 +54,7 @@ REFUSALS: list[tuple[Any, tuple[int, int, str]]] = [
 
 
 @pytest.mark.parametrize(("verdict", "error"), REFUSALS)
+@pytest.mark.feature(36)
 def test_allow_request_refuses_before_there_is_a_session(mount: Mount, verdict: Any, error: Any) -> None:
     asked: list[str] = []
     told: list[Any] = []
@@ -102,6 +104,7 @@ def test_the_path_is_an_option(mount: Mount, configured: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/deep/path", "/deep/path/"])
+@pytest.mark.feature(11)
 def test_the_path_without_a_slash_is_served_where_clients_add_none(mount: Mount, path: str) -> None:
     site = mount(path=path, add_trailing_slash=False)
     for target in ("/deep/path", "/deep/path/", "/deep/path/below"):

@@ -93,6 +93,7 @@ def _fail() -> None:
     raise LookupError("there")
 
 
+@pytest.mark.feature(116)
 def test_a_task_asked_for_before_the_first_request_chooses_no_hub_and_begins_with_it() -> None:
     server = Server()
     ran: list[int] = []

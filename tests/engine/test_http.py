@@ -95,6 +95,7 @@ def test_a_host_that_cannot_serve_is_named() -> None:
         ("", None),
     ],
 )
+@pytest.mark.feature(132)
 def test_long_bodies_are_compressed_as_the_client_accepts(accepts: str, coding: str | None) -> None:
     written = Written(text_answer(b"x" * 1024), HTTP_ACCEPT_ENCODING=accepts)
     body = b"".join(written.body)
@@ -119,6 +120,7 @@ def test_a_request_to_close_is_answered_with_close() -> None:
     assert twice.header("Connection") == ["close"]
 
 
+@pytest.mark.feature(131)
 def test_old_internet_explorers_get_their_header() -> None:
     assert Written(accepted_answer(), HTTP_USER_AGENT="Mozilla/5.0 Trident/7.0").header(
         "X-XSS-Protection"

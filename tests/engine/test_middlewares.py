@@ -88,6 +88,7 @@ def runner() -> Iterator[Callable[[EngineServer], int]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("host", ["pywsgi", "gevent-websocket", "runner"])
+@pytest.mark.feature(15)
 def test_both_transports_and_the_upgrade_go_through(
     host: str, kind: str, runner: Callable[[EngineServer], int]
 ) -> None:
@@ -176,6 +177,7 @@ def test_under_gunicorn_nothing_of_the_hosts_end_reaches_a_middleware() -> None:
     assert "Traceback" not in errors, errors
 
 
+@pytest.mark.feature(35)
 def test_a_middleware_sees_every_request_in_the_order_of_registration(mount: Mount) -> None:
     site = mount()
     seen: list[tuple[str, str]] = []

@@ -101,6 +101,7 @@ def test_origins_with_bytes_that_none_can_have_are_illegal(origin: str) -> None:
         (lambda origin, environ: False, "https://a.org", False),
     ],
 )
+@pytest.mark.feature(124)
 def test_what_each_form_allows(allowed: Any, origin: str, is_allowed: bool) -> None:
     assert rule(allowed).allows(environ(origin)) is is_allowed
 
@@ -133,6 +134,7 @@ def test_a_star_never_comes_with_credentials() -> None:
     assert rule("*").headers(environ("https://a.org")) == [("Access-Control-Allow-Origin", "*")]
 
 
+@pytest.mark.feature(127)
 def test_a_preflight_names_methods_and_reflects_the_headers_asked_for() -> None:
     asked = environ(
         "https://a.org",

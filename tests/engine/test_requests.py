@@ -37,6 +37,7 @@ def test_t3_every_packet_of_a_post_is_handled_in_order(mount: Mount, count: int,
     assert site.messages == [str(number) for number in range(count)]
 
 
+@pytest.mark.feature(135)
 def test_the_number_of_packets_of_a_post_is_limited(mount: Mount) -> None:
     site = mount(max_packets_per_payload=20)
     poller, _ = site.poller()
@@ -85,6 +86,7 @@ RULES: list[tuple[Any, str, bool]] = [
 
 
 @pytest.mark.parametrize(("rule", "given", "allowed"), RULES)
+@pytest.mark.feature(125)
 def test_a_foreign_origin_is_refused_on_every_route(
     mount: Mount, logged: Logged, rule: Any, given: str, allowed: bool
 ) -> None:
@@ -133,6 +135,7 @@ def test_cors_headers_are_on_every_answer_of_an_allowed_origin(
         assert answer.header("vary") == vary
 
 
+@pytest.mark.feature(126)
 def test_a_preflight_is_answered_where_cors_is_configured(mount: Mount) -> None:
     site = mount(cors_allowed_origins=FOREIGN)
     headers = [
@@ -151,6 +154,7 @@ def test_a_preflight_is_answered_where_cors_is_configured(mount: Mount) -> None:
 # -- cookies, compression ------------------------------------------------------------------------------
 
 
+@pytest.mark.feature(128)
 def test_the_cookie_is_set_on_the_polling_handshake_only(mount: Mount) -> None:
     site = mount(cookie={"name": "route", "same_site": "strict", "secure": True})
     opened = Connection(site.port).get(HANDSHAKE)

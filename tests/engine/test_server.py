@@ -60,6 +60,7 @@ def test_there_are_no_other_events_than_the_documented_ones(engine: Any) -> None
         engine.on("connexion", print)
 
 
+@pytest.mark.feature(43)
 def test_refused_requests_are_told_with_code_and_context(engine: Any) -> None:
     errors: list[Any] = []
     engine.on("connection_error", lambda environ, *error: errors.append((environ["PATH_INFO"], *error)))
@@ -104,6 +105,7 @@ def test_ids_are_twenty_characters_and_safe_in_a_url() -> None:
     assert all(made.replace("-", "").replace("_", "").isalnum() for made in ids)
 
 
+@pytest.mark.feature(40)
 def test_an_application_may_make_the_ids(serve: Servers) -> None:
     running = serve(generate_id=lambda environ: f"mine-{environ['QUERY_STRING'][-1]}")
     assert running.poller(query="&n=7").sid == "mine-7"
@@ -116,6 +118,7 @@ def test_an_application_may_refuse_sessions(serve: Servers, allowed: bool | None
     assert answer.status == (403 if allowed is False else 200)
 
 
+@pytest.mark.feature(32)
 def test_what_belongs_to_the_host_does_not_outlive_the_request() -> None:
     environ = {"wsgi.input": 1, "gunicorn.socket": 2, "HTTP_HOST": "a", "my.key": 3}
     assert reduced(environ) == {"HTTP_HOST": "a", "my.key": 3}

@@ -59,6 +59,7 @@ def test_what_is_sent_after_the_close_is_ignored(mount: Mount) -> None:
     assert poller.poll() == ["6", "1"]
 
 
+@pytest.mark.feature(20)
 def test_bytes_are_counted_until_they_are_delivered(mount: Mount) -> None:
     site = mount()
     poller, session = site.poller()
@@ -96,6 +97,7 @@ def test_drain_tells_when_everything_has_left(mount: Mount) -> None:
     assert drained == [0]
 
 
+@pytest.mark.feature(17)
 def test_upgrade_tells_the_new_transports_name(mount: Mount) -> None:
     site = mount()
     poller, session = site.poller()
@@ -140,6 +142,7 @@ def test_a_client_that_answers_pings_stays(mount: Mount, transport: str) -> None
     assert session.is_open
 
 
+@pytest.mark.feature(110)
 def test_a_client_that_answers_no_ping_is_closed(mount: Mount) -> None:
     site = mount(**QUICK)
     ws, session = site.websocket()

@@ -17,6 +17,7 @@ from tests.support.server import eventually
 from tests.support.ws_client import CLOSE, TEXT, UPGRADE_HEADERS, WebSocket, ask, frame
 
 
+@pytest.mark.feature(2)
 def test_a_session_begins_on_a_websocket(mount: Mount) -> None:
     site = mount(ping_interval=1.5, ping_timeout=0.5, max_http_buffer_size=12345)
     ws, session = site.websocket()
@@ -41,6 +42,7 @@ def test_what_the_client_sent_behind_its_request_is_not_lost(mount: Mount) -> No
     eventually(lambda: site.messages == ["early", "bird"])
 
 
+@pytest.mark.feature(21)
 def test_an_offered_subprotocol_is_echoed(mount: Mount) -> None:
     site = mount()
     headers = [*UPGRADE_HEADERS, ("Sec-WebSocket-Protocol", "first, second")]
@@ -109,6 +111,7 @@ def test_a_session_may_have_one_probing_websocket(mount: Mount) -> None:
     eventually(lambda: site.messages == ["alive"])
 
 
+@pytest.mark.feature(6)
 def test_no_upgrade_is_offered_or_refused_by_surprise(mount: Mount) -> None:
     site = mount(allow_upgrades=False)
     poller, _ = site.poller()

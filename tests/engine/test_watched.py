@@ -50,6 +50,7 @@ def test_each_packet_that_comes_is_shown_before_it_is_handled(mount: Mount, tran
     ]
 
 
+@pytest.mark.feature(19)
 def test_packets_of_socket_io_are_shown_as_they_are(serve: Servers) -> None:
     running = serve()
     ws = running.join_websocket()
@@ -70,6 +71,7 @@ def test_packets_of_socket_io_are_shown_as_they_are(serve: Servers) -> None:
     ]
 
 
+@pytest.mark.feature(18)
 def test_each_packet_that_is_sent_is_shown_once_across_an_upgrade(mount: Mount) -> None:
     site = mount()
     poller, session = site.poller()
@@ -161,6 +163,7 @@ def test_nothing_is_in_the_way_of_a_session_that_nobody_watches(mount: Mount) ->
 
 @pytest.mark.parametrize("eio", [3, 4])
 @pytest.mark.parametrize("packet", ["hello", "h\u00e9", b"\x00\x01"])
+@pytest.mark.feature(16)
 def test_the_initial_packet_comes_with_the_handshake(mount: Mount, eio: int, packet: Any) -> None:
     site = mount(initial_packet=packet)
     ws, _ = site.websocket(f"EIO={eio}&transport=websocket")

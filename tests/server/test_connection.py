@@ -188,6 +188,7 @@ def test_an_unknown_namespace_is_refused_and_the_connection_stays(
     assert client.call("echo", 1) == [1]
 
 
+@pytest.mark.feature(41)
 def test_each_namespace_has_its_socket_with_its_id(serve: Servers, connect: Connect) -> None:
     site = serve()
     site.of("/chat")
@@ -210,6 +211,7 @@ def test_each_namespace_has_its_socket_with_its_id(serve: Servers, connect: Conn
 
 
 @pytest.mark.parametrize("auth", [[], "text", True, None])
+@pytest.mark.feature(30)
 def test_auth_is_an_object_or_nothing(serve: Servers, connect: Connect, auth: Any) -> None:
     site = serve()
     client = connect(site, join=False)
@@ -247,6 +249,7 @@ def test_the_number_of_refused_connects_is_limited(serve: Servers, connect: Conn
 
 
 @pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.feature(39)
 def test_a_client_that_joins_nothing_is_closed(serve: Servers, connect: Connect, refused: bool) -> None:
     site = serve(connect_timeout=0.05)
     client = connect(site, join=False)

@@ -174,6 +174,7 @@ def test_nobody_answers_where_every_handler_raises(serve: Servers, connect: Conn
     logged.take()
 
 
+@pytest.mark.feature(105)
 def test_error_acks_tell_the_client(serve: Servers, connect: Connect, logged: Logged) -> None:
     site = serve(error_acks=True)
     site.io.on("ask", lambda socket: int("x"))
@@ -202,6 +203,7 @@ def broken(*_: Any) -> None:
     raise TypeError("broken() takes 0 positional arguments but 1 was given")
 
 
+@pytest.mark.feature(106)
 def test_t10_a_type_error_in_the_connection_handler_runs_once_and_shows_the_users_line(
     serve: Servers, connect: Connect, logged: Logged
 ) -> None:
@@ -221,6 +223,7 @@ def test_t10_a_type_error_in_the_connection_handler_runs_once_and_shows_the_user
     assert site.sockets[0].id in record.getMessage()
 
 
+@pytest.mark.feature(103)
 def test_a_handler_that_raises_costs_its_event_only(serve: Servers, connect: Connect, logged: Logged) -> None:
     site = serve()
     told: list[Any] = []

@@ -41,6 +41,7 @@ def test_the_query_of_an_old_client_s_namespace_is_added() -> None:
     assert handshake(extra_query={"token": "ab"}).query == {"EIO": "4", "room": "b c", "token": "ab"}
 
 
+@pytest.mark.feature(31)
 def test_the_url_is_path_and_query() -> None:
     assert handshake().url == "/app/socket.io/?EIO=4&room=a&room=b%20c"
 
@@ -61,6 +62,7 @@ def test_auth_and_time() -> None:
         (9, "9.9.9.9", True),
     ],
 )
+@pytest.mark.feature(46)
 def test_forwarded_addresses_count_from_the_trusted_end(proxies: int, address: str, secure: bool) -> None:
     made = handshake(proxies)
     assert (made.address, made.secure) == (address, secure)

@@ -19,6 +19,7 @@ def refused(error: Exception) -> None:
     raise error
 
 
+@pytest.mark.feature(33)
 def test_middlewares_run_in_order_and_may_block(serve: Servers, connect: Connect) -> None:
     site = serve()
     steps: list[Any] = []
@@ -43,6 +44,7 @@ def test_middlewares_run_in_order_and_may_block(serve: Servers, connect: Connect
         (ConnectionRefused(), {"message": "connection refused"}),
     ],
 )
+@pytest.mark.feature(34)
 def test_a_middleware_refuses_and_the_connection_stays(
     serve: Servers, connect: Connect, error: Exception, payload: Any
 ) -> None:

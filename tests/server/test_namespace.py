@@ -138,6 +138,7 @@ def test_a_namespace_names_itself_and_is_made_once(serve: Servers) -> None:
     assert io.of("/") is io.of("")
 
 
+@pytest.mark.feature(104)
 def test_error_handlers_belong_to_their_namespace(serve: Servers, connect: Connect, logged: Logged) -> None:
     site = serve()
     told: list[Any] = []

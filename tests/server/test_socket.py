@@ -43,6 +43,7 @@ def test_what_is_emitted_arrives_in_order(serve: Servers, connect: Connect, tran
 
 
 @BOTH
+@pytest.mark.feature(23)
 def test_binary_travels_at_any_depth_both_ways(serve: Servers, connect: Connect, transport: str) -> None:
     _, client, socket = one(serve, connect, transport)
     socket.emit("nested", NESTED, b"last")
@@ -172,6 +173,7 @@ def test_whoever_is_not_connected_yet_or_any_more_cannot_be_called(serve: Server
     assert [type(error) for error in errors] == [NotConnected, NotConnected]
 
 
+@pytest.mark.feature(38)
 def test_what_the_connection_handler_emits_comes_behind_the_answer_to_the_connect(
     serve: Servers, connect: Connect
 ) -> None:
@@ -261,6 +263,7 @@ def test_a_socket_is_in_the_room_of_its_id_and_in_those_it_joins(serve: Servers,
     assert site.io.rooms() == frozenset()
 
 
+@pytest.mark.feature(112)
 def test_the_rooms_are_still_known_to_disconnecting_but_not_to_disconnect(
     serve: Servers, connect: Connect
 ) -> None:
@@ -305,6 +308,7 @@ def test_disconnect_leaves_one_namespace(serve: Servers, connect: Connect, trans
 
 
 @BOTH
+@pytest.mark.feature(113)
 def test_disconnect_with_close_leaves_every_namespace_and_ends_the_connection(
     serve: Servers, connect: Connect, transport: str
 ) -> None:
@@ -342,6 +346,7 @@ def test_t12_disconnecting_a_polling_client_never_waits_for_it(serve: Servers, p
 # -- what a socket knows -----------------------------------------------------------------------------
 
 
+@pytest.mark.feature(28)
 def test_a_socket_knows_its_client(serve: Servers, connect: Connect) -> None:
     site = serve()
     client = connect(site, auth={"token": "t"}, query="&room=a%20b&room=c", headers=[("X-Custom", "v")])

@@ -24,6 +24,7 @@ BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 
 @BOTH
+@pytest.mark.feature(118)
 def test_t1_an_emit_from_a_thread_reaches_an_idle_client_within_50_ms(
     serve: Servers, connect: Connect, transport: str
 ) -> None:

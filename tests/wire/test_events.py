@@ -62,6 +62,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("packet", MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.feature(107)
 def test_2_3_malformed_packet_tells_the_error_listeners_and_closes(serve: Servers, packet: str) -> None:
     running = serve()
     ws = running.join_websocket("a")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from time import monotonic
 
+import pytest
+
 from tests.support.server import Servers, eventually
 
 # Timers of an event loop may fire this much before what another clock says.
 EARLY = 0.02
 
 
+@pytest.mark.feature(108)
 def test_2_6_ping_comes_an_interval_after_the_opening(serve: Servers) -> None:
     running = serve(ping_interval=0.2)
     began = monotonic()
@@ -69,6 +72,7 @@ def test_2_6_missing_pong_is_a_ping_timeout_on_polling_and_the_get_gets_1(serve:
     assert poller.is_forgotten()
 
 
+@pytest.mark.feature(109)
 def test_2_6_other_packets_refresh_the_timeout_once_only(serve: Servers) -> None:
     running = serve(ping_interval=0.1, ping_timeout=0.3)
     ws = running.join_websocket()

@@ -100,6 +100,7 @@ UNSUPPORTED = (5, "Unsupported protocol version")
         ("GET", "transport=polling", UNSUPPORTED, {"protocol": None}),
     ],
 )
+@pytest.mark.feature(102)
 def test_2_1_codes_0_to_5_with_their_messages_and_contexts(
     serve: Servers, method: str, query: str, refusal: tuple[int, str], context: dict[str, Any]
 ) -> None:
@@ -112,6 +113,7 @@ def test_2_1_codes_0_to_5_with_their_messages_and_contexts(
     assert refused == [(*refusal, context)]
 
 
+@pytest.mark.feature(4)
 def test_2_1_code_0_for_a_disabled_transport(serve: Servers) -> None:
     assert Connection(serve(transports=["websocket"]).port).get(HANDSHAKE).error == (400, *UNKNOWN_TRANSPORT)
 
@@ -130,6 +132,7 @@ def test_2_1_code_3_for_a_session_with_another_transport(serve: Servers) -> None
     assert refused == [(*BAD_REQUEST, context)]
 
 
+@pytest.mark.feature(27)
 def test_2_1_code_3_for_a_session_with_another_revision(serve: Servers) -> None:
     running = serve()
     refused = refusals(running)
@@ -260,6 +263,7 @@ def in_front_of_an_application(server: Server) -> WSGIApp:
 
 
 @pytest.mark.parametrize("path", ["/socket.io/", "/socket.io/foo/", "/socket.io//"])
+@pytest.mark.feature(10)
 def test_2_1_path_is_a_prefix(serve: Servers, path: str) -> None:
     running = serve.start(in_front_of_an_application)
     assert Poller(running.port, path=path).open().join()
@@ -308,6 +312,7 @@ def test_2_1_accepted_post_is_answered_with_ok(serve: Servers) -> None:
     assert answer.header("cache-control") == "no-store"
 
 
+@pytest.mark.feature(1)
 def test_2_1_poll_is_answered_like_the_handshake(serve: Servers) -> None:
     poller = serve().poller()
     poller.say("40")

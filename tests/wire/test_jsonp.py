@@ -56,6 +56,7 @@ def test_2_11_jsonp_is_off_unless_asked_for(serve: Servers, eio: int) -> None:
 
 
 @pytest.mark.parametrize("eio", [3, 4])
+@pytest.mark.feature(9)
 def test_2_11_jsonp_answers_are_scripts_that_call_the_callback(serve: Servers, eio: int) -> None:
     running = serve(jsonp=True)
     target = f"/socket.io/?EIO={eio}&transport=polling&j=17"

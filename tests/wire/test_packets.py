@@ -208,6 +208,7 @@ def test_2_3_second_connect_on_polling_is_a_server_close_unless_a_get_is_held(
     assert (poller.held() if held else poller.poll()) == (["1"] if held else ["6", "1"])
 
 
+@pytest.mark.feature(44)
 def test_2_3_second_connect_while_the_middleware_runs_closes(serve: Servers) -> None:
     running = serve()
     done = Event()

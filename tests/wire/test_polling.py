@@ -67,6 +67,7 @@ def test_2_1_body_of_exactly_the_limit_passes(serve: Servers) -> None:
 
 
 @pytest.mark.parametrize("announced", [1001, 10**18])
+@pytest.mark.feature(134)
 def test_2_1_longer_body_is_413_before_it_is_sent_and_ends_the_session(
     serve: Servers, announced: int
 ) -> None:

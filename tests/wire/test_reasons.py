@@ -96,6 +96,7 @@ def test_2_8_client_that_closes_its_engine_is_transport_close(
 
 
 @BOTH
+@pytest.mark.feature(114)
 def test_2_8_io_close_is_server_shutting_down(serve: Servers, transport: str) -> None:
     running = serve()
     client = join(running, transport)
@@ -108,6 +109,7 @@ def test_2_8_io_close_is_server_shutting_down(serve: Servers, transport: str) ->
 
 
 @BOTH
+@pytest.mark.feature(111)
 def test_2_8_missing_pong_is_ping_timeout(serve: Servers, transport: str) -> None:
     running = serve(ping_interval=0.1, ping_timeout=0.1)
     client = join(running, transport)
@@ -116,6 +118,7 @@ def test_2_8_missing_pong_is_ping_timeout(serve: Servers, transport: str) -> Non
 
 
 @BOTH
+@pytest.mark.feature(117)
 def test_2_8_engine_socket_closed_by_the_application_is_forced_close(serve: Servers, transport: str) -> None:
     running = serve()
     client = join(running, transport)

@@ -37,6 +37,7 @@ def poller(running: Running, *events: str, query: str = "") -> Poller:
 # -- the handshake and the main namespace -----------------------------------------------------------
 
 
+@pytest.mark.feature(24)
 def test_2_11_handshake_is_a_payload_with_its_length_and_the_same_json(serve: Servers) -> None:
     port = serve(ping_interval=0.3, ping_timeout=0.2).port
     answer = Connection(port).get("/socket.io/?EIO=3&transport=polling")
@@ -86,6 +87,7 @@ def test_2_11_connect_to_the_main_namespace_by_the_client_closes(serve: Servers)
     running.assert_closed(ws, 1008, "forced close")
 
 
+@pytest.mark.feature(29)
 def test_2_11_query_of_the_namespace_becomes_auth(serve: Servers) -> None:
     running = serve()
     running.of("/dyn")
@@ -232,6 +234,7 @@ def binary_item(kind: int, data: bytes) -> bytes:
     return bytes([kind, *map(int, str(len(data)))]) + b"\xff" + data
 
 
+@pytest.mark.feature(26)
 def test_2_11_poll_with_a_binary_packet_is_a_binary_payload(serve: Servers) -> None:
     running = serve()
     polling = poller(running)
@@ -292,6 +295,7 @@ def test_2_11_b64_asks_for_base64_text_on_a_websocket(serve: Servers) -> None:
     assert (ws.receive(), ws.receive()) == ('451-["b",{"_placeholder":true,"num":0}]', "b4AQID")
 
 
+@pytest.mark.feature(25)
 def test_2_11_b64_asks_for_base64_text_by_polling(serve: Servers) -> None:
     running = serve()
     polling = poller(running, query="&b64=1")

@@ -36,6 +36,7 @@ def assert_lives(running: Running, poller: Poller) -> None:
 # -- the way it is meant ----------------------------------------------------------------------------
 
 
+@pytest.mark.feature(5)
 def test_2_4_probe_is_answered_at_once_and_5_moves_the_session(serve: Servers) -> None:
     running = serve()
     poller = running.join_poller()
@@ -49,6 +50,7 @@ def test_2_4_probe_is_answered_at_once_and_5_moves_the_session(serve: Servers) -
     assert running.record == [("connection", "/")]
 
 
+@pytest.mark.feature(8)
 def test_2_4_held_get_is_released_with_a_noop_at_the_probe(serve: Servers) -> None:
     running = serve()
     poller = running.join_poller()
@@ -202,6 +204,7 @@ def test_2_4_websocket_that_goes_before_5_leaves_polling_alive(serve: Servers, w
 
 
 @pytest.mark.parametrize("with_probe", [False, True])
+@pytest.mark.feature(7)
 def test_2_4_upgrade_timeout_closes_the_websocket_and_polling_lives(serve: Servers, with_probe: bool) -> None:
     running = serve(upgrade_timeout=0.1)
     poller = running.join_poller()

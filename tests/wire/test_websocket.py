@@ -88,6 +88,7 @@ def test_2_2_bad_key_is_400(serve: Servers, key: str | None) -> None:
 
 
 @pytest.mark.parametrize("path", ["/other/", "/socket.io", "/"])
+@pytest.mark.feature(12)
 def test_2_2_upgrade_to_another_path_is_refused_and_closed(serve: Servers, path: str) -> None:
     assert refused(serve(), path=path).status == 400
 
