@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from socketio_sync import EventRefused, Socket
 from tests.support.logged import Logged
 from tests.support.server import Running, Servers, eventually
@@ -115,6 +117,7 @@ def test_on_any_outgoing_hears_of_direct_events_and_of_broadcasts_for_each_recip
     assert socket.listeners_any_outgoing() == [first]
 
 
+@pytest.mark.feature(37)
 def test_a_sockets_middleware_may_change_and_refuse_an_event(serve: Servers, connect: Connect) -> None:
     site, client, socket = one(serve, connect)
     errors: list[str] = []

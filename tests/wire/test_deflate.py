@@ -69,6 +69,7 @@ def test_compression_is_off_unless_both_want_it(serve: Servers) -> None:
     assert agreed(on, OFFER) == answer
 
 
+@pytest.mark.feature(133)
 @pytest.mark.parametrize(("size", "compressed"), [(1023, False), (1024, True)])
 def test_the_threshold_is_the_shortest_message_that_is_compressed(
     serve: Servers, size: int, compressed: bool
