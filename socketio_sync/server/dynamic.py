@@ -30,9 +30,10 @@ class ParentNamespace(Endpoint):
     Attributes:
         children: The namespaces that were made so far and exist, by name.
         options: The server's.
+        title: The pattern, or the name of the function.
     """
 
-    __slots__ = ("_matches", "children", "engine", "hooks", "options")
+    __slots__ = ("_matches", "children", "engine", "hooks", "options", "title")
 
     def __init__(self, matcher: Matcher, engine: EngineServer, options: ServerOptions) -> None:
         """Make namespaces for the names that match.
@@ -49,8 +50,10 @@ class ParentNamespace(Endpoint):
         if isinstance(matcher, re.Pattern):
             pattern = matcher
             self._matches: Callable[[str, Any], Any] = lambda name, auth: pattern.fullmatch(name)
+            self.title = pattern.pattern
         elif callable(matcher):
             self._matches = matcher
+            self.title = getattr(matcher, "__name__", repr(matcher))
         else:
             raise TypeError(f"a namespace is a name, a compiled pattern or a function, not {matcher!r}")
         self.engine = engine

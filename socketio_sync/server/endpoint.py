@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from socketio_sync.options import ServerOptions
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
 from socketio_sync.server.handlers import Handler, Handlers
-from socketio_sync.server.hooks import ROOM_EVENTS, Hooks, Middleware
+from socketio_sync.server.hooks import ROOM_EVENTS, Described, Hooks, Middleware
 from socketio_sync.server.listening import Listening
-from socketio_sync.server.outgoing import check_server_side_name
+from socketio_sync.server.outgoing import check_event_name, check_server_side_name
+from socketio_sync.server.signatures import checked
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
@@ -105,3 +106,29 @@ class Endpoint(Broadcaster, Listening):
         for hooks in self._hooks():
             hooks.server_side.add(event, handler)
         return handler
+
+    def describe(
+        self, event: str, *types: Any, ack: Any = None, summary: str = "", incoming: bool = False
+    ) -> None:
+        """Describe an event to clients for ``asyncapi``; has no other effect.
+
+        Args:
+            event: Its name.
+            types: Of its arguments, as a handler could be annotated.
+            ack: The type of the client's acknowledgement, ``tuple[...]`` for several values,
+                ``type(None)`` for none of them; None if none is asked for.
+            summary: What it is for, in a line.
+            incoming: Whether it is one that clients emit: for handlers of single sockets, which are
+                registered only when a client comes.
+
+        Raises:
+            ValueError: The name is reserved.
+            TypeError: Data can't be of one of the types.
+        """
+        check_event_name(event)
+        for type_ in (*types, *(() if ack is None else (ack,))):
+            _, problem = checked(type_)
+            if problem is not None:
+                raise TypeError(f"the event {event!r}: {problem}")
+        for hooks in self._hooks():
+            hooks.described.append(Described(event, types, ack, summary, incoming))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from socketio_sync.server.handlers import Handler, Handlers
 
@@ -18,10 +18,29 @@ ROOM_EVENTS = ("create-room", "join-room", "leave-room", "delete-room")
 Middleware: TypeAlias = "Callable[[Socket], Any]"
 
 
+class Described(NamedTuple):
+    """An event that the application has described, since no handler says what it's like.
+
+    Attributes:
+        event: Its name.
+        types: Of its arguments.
+        ack: Of its acknowledgement; None where there is none.
+        summary: What it is for.
+        incoming: Whether clients emit it.
+    """
+
+    event: str
+    types: tuple[Any, ...]
+    ack: Any
+    summary: str
+    incoming: bool
+
+
 class Hooks:
     """What applications register with a namespace, or with the parent of some.
 
     Attributes:
+        described: Events that it has described.
         handlers: Of the events of clients, and of their lives.
         middlewares: Who is asked before a socket may join.
         error_handlers: Who hears of what handlers raise.
@@ -29,7 +48,7 @@ class Hooks:
         server_side: The handlers of what other servers emit.
     """
 
-    __slots__ = ("error_handlers", "handlers", "middlewares", "rooms", "server_side")
+    __slots__ = ("described", "error_handlers", "handlers", "middlewares", "rooms", "server_side")
 
     def __init__(self, template: Hooks | None = None) -> None:
         """Begin with nothing, or with what a ``template`` has."""
@@ -39,9 +58,11 @@ class Hooks:
             self.error_handlers: list[Handler] = []
             self.rooms = Handlers({})
             self.server_side = Handlers({})
+            self.described: list[Described] = []
         else:
             self.handlers = template.handlers.copy()
             self.middlewares = list(template.middlewares)
             self.error_handlers = list(template.error_handlers)
             self.rooms = template.rooms.copy()
             self.server_side = template.server_side.copy()
+            self.described = list(template.described)

@@ -16,6 +16,7 @@ from socketio_sync.options import TRANSPORTS, ServerOptions
 from socketio_sync.protocol.socketio.codec import Codec
 from socketio_sync.protocol.socketio.json_codec import JSONCodec
 from socketio_sync.protocol.socketio.msgpack_codec import MsgpackCodec
+from socketio_sync.server.asyncapi import Place, document
 from socketio_sync.server.connection import Connection
 from socketio_sync.server.dispatch import run_plain
 from socketio_sync.server.dynamic import Matcher, ParentNamespace
@@ -207,6 +208,39 @@ class Server(Endpoint):
                 for namespace in tuple(self.namespaces.values())
             },
         }
+
+    def asyncapi(
+        self, title: str = "Socket.IO API", version: str = "1.0.0", *, description: str = "", host: str = ""
+    ) -> dict[str, Any]:
+        """Return an AsyncAPI 3 document of the events of all namespaces, of plain values that JSON can say.
+
+        There are the events that have a handler on the server or a namespace, with the types that it is
+        annotated with and the first docstring, and those that were described with ``describe``.
+
+        Args:
+            title: Of the API.
+            version: Of the API.
+            description: Of the API, in Markdown; may be empty.
+            host: Where the server is, such as ``"chat.example.com"``; may be empty.
+        """
+        info = {"title": title, "version": version}
+        if description:
+            info["description"] = description
+        server = {"host": host, "pathname": self.options.path, "protocol": "wss"}
+        children = {id(child) for parent in self._parents.values() for child in parent.members()}
+        places = [
+            Place(namespace.name, namespace.name, namespace.hooks)
+            for namespace in tuple(self.namespaces.values())
+            if id(namespace) not in children
+        ]
+        places += [Place(None, parent.title, parent.hooks) for parent in tuple(self._parents.values())]
+        return document(
+            info,
+            {"main": server} if host else {},
+            places,
+            binary=self.options.parser == "msgpack",
+            error_acks=self.options.error_acks,
+        )
 
     # -- life -------------------------------------------------------------------------------------
 

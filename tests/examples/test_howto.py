@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,14 @@ def test_typed_events(serve: Servers, connect: Connect, capsys: pytest.CaptureFi
     finally:
         io.close()
         host.stop()
+
+
+def test_a_document_of_all_events() -> None:
+    command = [sys.executable, "asyncapi.py"]
+    ran = subprocess.run(
+        command, cwd=ROOT / "examples" / "howto", capture_output=True, check=True, timeout=30
+    )
+    assert list(json.loads(ran.stdout)["operations"]) == ["main.receive.order", "main.send.ready"]
 
 
 def test_testing_an_application() -> None:
