@@ -57,6 +57,7 @@ GEVENT = frozenset(
         "testing.wire",
         "testing.link",
         "testing.channel",
+        "testing.factory",
         "http_handler",
         "http_answers",
         "http_connection",

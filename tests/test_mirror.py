@@ -21,6 +21,7 @@ EXCEPTIONS = {
     "socketio_sync/types.py": "names of types, no code",
     "socketio_sync/adapters/base.py": "an interface; test_memory holds its one implementation to it",
     "socketio_sync/testing/channel.py": "test_client, which is one",
+    "socketio_sync/testing/factory.py": "test_plugin, whose fixture is one",
     "socketio_sync/testing/link.py": "test_client, over both transports",
     "socketio_sync/testing/wire.py": "test_client, over both transports",
     "socketio_sync/transports/deflated.py": "tests/wire/test_deflate.py, over a real server",

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from socketio_sync.testing.channel import Channel, Received
 from socketio_sync.testing.client import TestClient
+from socketio_sync.testing.factory import ClientFactory
 
-__all__ = ["Channel", "Received", "TestClient"]
+__all__ = ["Channel", "ClientFactory", "Received", "TestClient"]

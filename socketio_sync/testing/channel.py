@@ -16,6 +16,14 @@ from socketio_sync.server.acks import value_of
 _Silent: Any = gevent.Timeout
 
 
+def wait_until(condition: Callable[[], Any], changed: Event, timeout: float) -> None:
+    """Block until ``condition()`` is true, which ``changed`` tells, or ``timeout`` seconds are over."""
+    with _Silent(timeout, False):
+        while not condition():
+            changed.clear()
+            changed.wait()
+
+
 class Transmitter(Protocol):
     """What a channel needs of the client that it belongs to."""
 
@@ -203,20 +211,12 @@ class Channel:
             AssertionError: One has.
         """
         self._owner.settle()
-        if for_ and not self._events:
-            with _Silent(for_, False):
-                while not self._events:
-                    self._changed.clear()
-                    self._changed.wait()
+        if for_:
+            wait_until(lambda: self._events, self._changed, for_)
         assert not self._events, f"expected silence in {self.name}; received {self._events}"
 
     def _wait(self, condition: Callable[[], Any], timeout: float, what: str) -> None:
-        with _Silent(timeout, False):
-            while not condition():
-                if self.reason is not None:
-                    break
-                self._changed.clear()
-                self._changed.wait()
+        wait_until(lambda: condition() or self.reason is not None, self._changed, timeout)
         if not condition():
             ended = f"; disconnected: {self.reason}" if self.reason is not None else ""
             raise AssertionError(

@@ -67,4 +67,15 @@ def test_a_document_of_all_events() -> None:
 
 
 def test_testing_an_application() -> None:
-    loaded("howto/test_chat.py").test_a_message_reaches_the_others()
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / "examples" / "howto"),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stdout
+    assert "8 passed" in ran.stdout
