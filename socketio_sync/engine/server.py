@@ -13,6 +13,7 @@ from typing import Any
 
 import gevent
 
+from socketio_sync.engine.events import Events
 from socketio_sync.engine.host import HubThread, on_gevent, problems, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
 from socketio_sync.engine.middlewares import KEY, Middlewares
@@ -57,13 +58,15 @@ _HOST_KEYS = frozenset(
     }
 )
 
-EVENTS = ("connection", "connection_error", "headers", "initial_headers")
 
-
-class EngineServer:
+class EngineServer(Events):
     """An Engine.IO server by itself: ordered text and binary messages to each of its clients.
 
     Mount it as a WSGI callable; it answers requests below its ``path`` (``"/engine.io"``), others with 404.
+
+    Its events: ``"connection"`` (called with the session), ``"connection_error"`` (environ, code, message,
+    context of a refused request), ``"headers"`` (a mutable list of header pairs, and the environ, for every
+    answer) and ``"initial_headers"`` (the same, for the first answer of a session).
 
     Attributes:
         closed: Whether new sessions are refused for good.
@@ -78,6 +81,8 @@ class EngineServer:
         def connection(session):
             session.on("message", session.send)
     """
+
+    EVENTS = ("connection", "connection_error", "headers", "initial_headers")
 
     def __init__(self, **options: Any) -> None:
         """Make a server.
@@ -115,7 +120,7 @@ class EngineServer:
         self._max_connections = sys.maxsize
         self.crowded_at = sys.maxsize
         self._accept = accept
-        self._listeners: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
+        self._listeners = None
         self._sessions: dict[str, EngineSocket] = {}
         self._lingering: dict[str, EngineSocket] = {}
         self._requests = Requests(self)
@@ -126,26 +131,6 @@ class EngineServer:
         self._early: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
 
     # -- for applications -------------------------------------------------------------------------
-
-    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
-        """Register a handler, as a call or a decorator.
-
-        Args:
-            event: ``"connection"`` (called with the session), ``"connection_error"`` (environ, code,
-                message, context of a refused request), ``"headers"`` (a mutable list of header pairs, and
-                the environ, for every answer) or ``"initial_headers"`` (the same, for the first answer of
-                a session).
-            handler: What to call.
-
-        Raises:
-            ValueError: There is no such event.
-        """
-        if event not in EVENTS:
-            raise ValueError(f"the engine has the events {', '.join(EVENTS)}; not {event!r}")
-        if handler is None:
-            return lambda function: self.on(event, function)
-        self._listeners[event].append(handler)
-        return handler
 
     def use(self, middleware: Middleware) -> Middleware:
         """Put a WSGI middleware before the server: ``middleware(app)`` returns the application to call.
@@ -327,18 +312,13 @@ class EngineServer:
         """Forget a closed session: its client knows."""
         self._lingering.pop(session.id, None)
 
-    def listeners(self, event: str) -> list[Callable[..., Any]]:
-        """Return the handlers of one of the engine's events."""
-        return self._listeners[event]
-
     def extra_headers(self, environ: Environ, *, initial: bool) -> Headers:
         """Return what every answer carries: CORS, and what the ``headers`` hooks add."""
         headers = self.origins.headers(environ)
-        if initial:
-            for listener in self._listeners["initial_headers"]:
-                listener(headers, environ)
-        for listener in self._listeners["headers"]:
-            listener(headers, environ)
+        if self._listeners is not None:
+            for event in ("initial_headers", "headers") if initial else ("headers",):
+                for listener in self.listeners(event):
+                    listener(headers, environ)
         return headers
 
 

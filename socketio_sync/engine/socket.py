@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from socketio_sync.engine.events import Events
 from socketio_sync.engine.watched import NAMES, WatchedHandler, watch
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.options import EngineOptions
@@ -17,6 +18,7 @@ from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, PING, PONG, B
 from socketio_sync.transports.base import Transport
 from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.waiter import Waiter
 from socketio_sync.types import Environ
 
 logger = logging.getLogger(__name__)
@@ -29,8 +31,6 @@ CLOSE_CODES = {
     "slow consumer": 1013,
     "server shutting down": 1001,
 }
-
-EVENTS = ("message", "upgrading", "upgrade", "packet", "packet_create", "heartbeat", "drain", "close")
 
 
 class EngineHandler(Protocol):
@@ -49,8 +49,15 @@ class EngineHandler(Protocol):
         """Tell whether a message, with its attachments, may be lost where too much is queued."""
 
 
-class EngineSocket:
+class EngineSocket(Events):
     """A session: an ordered channel of text and binary messages to one client.
+
+    Its events, whose handlers run in greenlets that may block: ``"message"`` (called with the message),
+    ``"upgrading"`` and ``"upgrade"`` (with the name of the transport that probes, and has taken over),
+    ``"packet"`` (type and data of each packet that came, before it is handled), ``"packet_create"`` (the same
+    for each that was sent, shortly after), ``"heartbeat"`` (no argument; the client was heard of),
+    ``"drain"`` (no argument; all that was queued has left) and ``"close"`` (with reason and description).
+    Types of packets are ``message``, ``ping``, ``pong``, ``open``, ``close``, ``upgrade`` and ``noop``.
 
     Attributes:
         id: The secret session id, which is a part of every request.
@@ -70,9 +77,9 @@ class EngineSocket:
 
     __slots__ = (
         "_beat_timer",
+        "_flushing",
         "_handler",
         "_heartbeat",
-        "_listeners",
         "_on_closed",
         "_runtime",
         "dropped",
@@ -86,6 +93,8 @@ class EngineSocket:
         "transport",
         "upgrading",
     )
+
+    EVENTS = ("message", "upgrading", "upgrade", "packet", "packet_create", "heartbeat", "drain", "close")
 
     def __init__(
         self,
@@ -110,7 +119,9 @@ class EngineSocket:
         self.on_message: Callable[[str | bytes], None]
         self._runtime = runtime
         self._on_closed = on_closed
-        self._listeners: dict[str, list[Callable[..., Any]]] | None = None
+        self._listeners = None
+        # Who waits until all has left.
+        self._flushing: list[Waiter] | None = None
         timers = runtime.timers
         self._heartbeat = Heartbeat(
             revision=protocol, interval=options.ping_interval, timeout=options.ping_timeout, now=timers.now()
@@ -142,35 +153,7 @@ class EngineSocket:
 
     # -- for applications -------------------------------------------------------------------------
 
-    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
-        """Register a handler, as a call or a decorator.
-
-        Args:
-            event: ``"message"`` (called with the message), ``"upgrading"`` and ``"upgrade"`` (with the name
-                of the transport that probes, and has taken over), ``"packet"`` (type and data of each packet
-                that came, before it is handled), ``"packet_create"`` (the same for each that was sent,
-                shortly after), ``"heartbeat"`` (no argument; the client was heard of), ``"drain"`` (no
-                argument; all that was queued has left) or ``"close"`` (with reason and description). Types
-                of packets are ``"message"``, ``"ping"``, ``"pong"``, ``"open"``, ``"close"``, ``"upgrade"``
-                and ``"noop"``.
-            handler: What to call, in a greenlet that may block.
-
-        Raises:
-            ValueError: There is no such event.
-        """
-        if event not in EVENTS:
-            raise ValueError(f"a session has the events {', '.join(EVENTS)}; not {event!r}")
-        if handler is None:
-            return lambda function: self.on(event, function)
-        if self._listeners is None:
-            self._listeners = {}
-        listeners = self._listeners.setdefault(event, [])
-        listeners.append(handler)
-        if len(listeners) == 1:
-            self._begin_watching(event)
-        return handler
-
-    def _begin_watching(self, event: str) -> None:
+    def _on_first(self, event: str) -> None:
         """Have packets shown, which nobody has wanted to see before."""
         if event == "packet":
             watched = WatchedHandler(self._handler, self._on_received)
@@ -179,10 +162,6 @@ class EngineSocket:
             self._handler = watched
         elif event == "packet_create":
             watch(self.transport)
-
-    def listeners(self, event: str) -> Sequence[Callable[..., Any]]:
-        """Return the handlers of an event."""
-        return self._listeners.get(event, ()) if self._listeners is not None else ()
 
     def send(self, data: str | bytes, *, compress: bool = True) -> None:
         """Send a message; returns at once. From any greenlet or thread; ignored once closed.
@@ -194,6 +173,36 @@ class EngineSocket:
             self.send_messages((message,))
         else:
             self._runtime.from_thread(self.send_messages, (message,))
+
+    def flush(self) -> bool:
+        """Block until all that is queued was taken by the client's kernel (or its poll).
+
+        For who sends much to one client and wants to be no faster than it. From any greenlet or thread.
+
+        Returns:
+            False if the session is over, and with it perhaps something that was queued.
+        """
+        waiter = Waiter(self._runtime)
+        if self._runtime.is_current():
+            self._flush(waiter)
+        else:
+            self._runtime.from_thread(self._flush, waiter)
+        waiter.wait()
+        return self.is_open
+
+    def _flush(self, waiter: Waiter) -> None:
+        if self._flushing is None:
+            self._flushing = []
+        self._flushing.append(waiter)
+        # At the end of the turn the kernel is offered what is queued.
+        self._runtime.soon(self._check_flushed)
+
+    def _check_flushed(self) -> None:
+        """Have those go on who wait until all has left, if that is so."""
+        if not self.is_open or not self.buffered_bytes:
+            waiters, self._flushing = self._flushing or (), None
+            for waiter in waiters:
+                waiter.settle()
 
     def close(self) -> None:
         """Close the session and its connection; idempotent. From any greenlet or thread."""
@@ -215,9 +224,8 @@ class EngineSocket:
 
         A polling client that isn't polling is told with its next request; the session is over at once.
         """
-        if not self.is_open:
-            return
-        self._end(reason, description, code)
+        if self.is_open:
+            self._end(reason, description, code)
 
     def refuse(self, reason: str, description: str) -> None:
         """Close because the client broke the rules of the layer above."""
@@ -266,6 +274,8 @@ class EngineSocket:
 
     def on_drain(self) -> None:
         """Learn that everything queued has left."""
+        if self._flushing is not None:
+            self._check_flushed()
         for listener in self.listeners("drain"):
             self._runtime.workers.run(self._tell, listener)
 
@@ -299,6 +309,8 @@ class EngineSocket:
         logger.debug("session %s: closed: %s %s", self.id, reason, description)
         self.transport.close(code, description if self.refused and len(description) < 100 else reason)
         self._on_closed(self)
+        if self._flushing is not None:
+            self._check_flushed()
         self._handler.on_close(reason, description)
         self._emit("close", reason, description)
 
@@ -318,6 +330,8 @@ class EngineSocket:
         if self.listeners("packet_create"):
             # Not before: what has waited was shown when it was sent.
             watch(transport)
+        # What it takes at once never drains.
+        self._runtime.soon(self._check_flushed)
         self._emit("upgrade", transport.name)
 
     def on_upgrading(self, name: str) -> None:
@@ -344,7 +358,7 @@ class EngineSocket:
             logger.exception("a handler of session %s failed", self.id)
 
     def pause(self) -> None:
-        """Take in nothing for now, because too much waits for the application."""
+        """Take in nothing for now: too much waits for the application."""
         self.transport.pause()
 
     def resume(self) -> None:
@@ -363,9 +377,8 @@ class EngineSocket:
         if not self.is_open:
             return
         timers = self._runtime.timers
-        now = timers.now()
         heartbeat = self._heartbeat
-        due = heartbeat.due(now, listening=not self.transport.paused)
+        due = heartbeat.due(timers.now(), listening=not self.transport.paused)
         if due is Due.DEAD:
             self.on_close("ping timeout")
             return

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import Selection
 from socketio_sync.protocol.socketio.packet import EVENT, Packet
-from socketio_sync.server.acks import Waiter
 from socketio_sync.server.answers import Gathering
 from socketio_sync.server.chain import EVERYBODY, Chain, Flags, checked_timeout, room_name
 from socketio_sync.server.dispatch import run_plain
 from socketio_sync.server.outgoing import Broadcast, check_event_name, check_server_side_name
 from socketio_sync.server.remote import RemoteSocket
+from socketio_sync.transports.waiter import Waiter
 
 if TYPE_CHECKING:
     from socketio_sync.server.endpoint import Endpoint

@@ -61,26 +61,38 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
         """Everyone in the namespace but this socket."""
         return self._operator()
 
-    def emit(self, event: str, *arguments: Any, ack: Callable[..., Any] | None = None) -> None:
+    def emit(
+        self, event: str, *arguments: Any, ack: Callable[..., Any] | None = None, wait: bool = False
+    ) -> None:
         """Send an event to this client; see :meth:`Socket.emit`.
 
         An event that is volatile and can't be sent now is lost: ``ack`` then gets ``AckTimeout`` at once
         where a time is set, else it is never called.
         """
         check_event_name(event)
+        if wait:
+            self._check_connected()
         if ack is None:
             self._emit((event, *arguments))
-            return
-        socket, callback = self._socket, ack
+        else:
+            self._emit_with_callback((event, *arguments), ack)
+        session = self._socket.conn
+        if wait and not session.flush():
+            raise Disconnected(session.reason)
+
+    def _check_connected(self) -> None:
+        if not self._socket.connected:
+            raise NotConnected(f"socket {self._socket.id} is not connected")
+
+    def _emit_with_callback(self, event: Sequence[Any], callback: Callable[..., Any]) -> None:
+        socket = self._socket
         workers = socket.connection.workers
 
         def run(values: Sequence[Any]) -> None:
             workers.run(run_callback, socket, callback, values)
 
         timeout = self._timeout if self._timeout is not None else socket.options.ack_timeout
-        self._emit_with_ack(
-            (event, *arguments), CallbackAck(run) if timeout is None else TimedAck(run, timeout)
-        )
+        self._emit_with_ack(event, CallbackAck(run) if timeout is None else TimedAck(run, timeout))
 
     def send(self, *arguments: Any) -> None:
         """Send a ``message`` event to this client."""
@@ -95,9 +107,8 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
             NotConnected: It had left before.
         """
         check_event_name(event)
+        self._check_connected()
         socket = self._socket
-        if not socket.connected:
-            raise NotConnected(f"socket {socket.id} is not connected")
         connection, on_hub = socket.connection, socket.namespace.on_hub
         call = Call(connection.runtime)
         ack_id = self._emit_with_ack((event, *arguments), call)

@@ -39,7 +39,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
     and ``broadcast`` to all others that are meant, never to this one.
 
     Every public method may be called from any greenlet and any thread. ``emit`` and ``disconnect`` return at
-    once; ``call`` blocks.
+    once; ``call`` blocks, and ``emit`` with ``wait``.
 
     Attributes:
         id: Public and unguessable; differs in each namespace and after each reconnection.
@@ -124,7 +124,9 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     # -- sending ----------------------------------------------------------------------------------
 
-    def emit(self, event: str, *arguments: Any, ack: Callable[..., Any] | None = None) -> None:
+    def emit(
+        self, event: str, *arguments: Any, ack: Callable[..., Any] | None = None, wait: bool = False
+    ) -> None:
         """Send an event to this client; ignored once it has left.
 
         Args:
@@ -133,17 +135,21 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
             ack: Called with the values of the client's acknowledgement; never, if it leaves before. Where a
                 time is set, by ``timeout`` or the option ``ack_timeout``, the first argument is the error, or
                 None: ``AckTimeout``, or ``Disconnected`` at once when the client leaves.
+            wait: Whether to block until this and all that was queued before is with the kernel (or the
+                client's poll): for who sends much, and no faster than the client takes it.
 
         Raises:
             ValueError: The name is reserved, or an argument is nested too deeply.
             TypeError: An argument can't be sent.
             AckLimitError: The client owes too many acknowledgements already.
+            NotConnected: With ``wait``, the client had left before.
+            Disconnected: With ``wait``, it has left meanwhile, perhaps without the event.
         """
         check_event_name(event)
-        if ack is None and self.journal is None and not self.namespace.watched:
+        if ack is None and not wait and self.journal is None and not self.namespace.watched:
             self.send_packet(Packet(EVENT, self.namespace.name, (event, *arguments)))
         else:
-            SocketOperator(self).emit(event, *arguments, ack=ack)
+            SocketOperator(self).emit(event, *arguments, ack=ack, wait=wait)
 
     def send(self, *arguments: Any) -> None:
         """Send a ``message`` event."""

@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 import pytest
 
-from socketio_sync.engine.socket import EVENTS
+from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.protocol.engineio.packet import Message
 from tests.support.engine_server import Mount
 from tests.support.logged import Logged, functions
@@ -79,7 +79,7 @@ def test_bytes_are_counted_until_they_are_delivered(mount: Mount) -> None:
 
 def test_the_names_of_events_are_checked(mount: Mount) -> None:
     _, session = mount().poller()
-    for event in EVENTS:
+    for event in EngineSocket.EVENTS:
         session.on(event)(lambda *arguments: None)
     with pytest.raises(ValueError, match="'disconnect'"):
         session.on("disconnect", lambda: None)
@@ -342,3 +342,67 @@ def test_a_client_of_revision_3_that_is_not_read_does_not_lose_its_heartbeat(mou
     ws.send("2")
     session.resume()
     assert ws.receive() == "3"
+
+
+# -- flush ------------------------------------------------------------------------------------------
+
+
+BIG = "x" * 4_000_000
+
+
+@pytest.mark.parametrize("run", [gevent.spawn, in_thread], ids=["greenlet", "thread"])
+def test_flush_waits_for_the_kernel(mount: Mount, run: Any) -> None:
+    ended: list[bool] = []
+    site = mount()
+    ws, session = site.websocket()
+    assert session.flush()
+    session.send("small")
+    assert session.flush()
+    assert session.buffered_bytes == 0
+    session.send(BIG)
+    waiting = run(lambda: ended.append(session.flush()))
+    with pytest.raises(gevent.Timeout):
+        waiting.get(timeout=0.05)
+    assert session.buffered_bytes > 0
+    assert ws.receive() == "4small"
+    assert ws.receive() == f"4{BIG}"
+    waiting.get(timeout=5)
+    assert ended == [True]
+    assert session.buffered_bytes == 0
+
+
+def test_flush_waits_for_the_poll(mount: Mount) -> None:
+    site = mount()
+    poller, session = site.poller()
+    session.send("a")
+    waiting = gevent.spawn(session.flush)
+    with pytest.raises(gevent.Timeout):
+        waiting.get(timeout=0.02)
+    assert poller.poll() == ["4a"]
+    assert waiting.get(timeout=5) is True
+
+
+def test_flush_goes_on_across_an_upgrade(mount: Mount) -> None:
+    site = mount()
+    poller, session = site.poller()
+    session.send("a")
+    waiting = gevent.spawn(session.flush)
+    ws = site.upgrade(poller)
+    assert waiting.get(timeout=5) is True
+    assert session.transport.name == "websocket"
+    assert ws is not None
+
+
+@pytest.mark.parametrize("how", ["close", "cut"])
+def test_flush_ends_with_the_session(mount: Mount, how: str) -> None:
+    site = mount()
+    ws, session = site.websocket()
+    session.send(BIG)
+    waiting = gevent.spawn(session.flush)
+    gevent.sleep(0)
+    if how == "close":
+        session.close()
+    else:
+        ws.close()
+    assert waiting.get(timeout=5) is False
+    assert session.flush() is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pytest
 
 from socketio_sync import AckTimeout, Disconnected, NotConnected, SocketOperator
@@ -11,6 +12,7 @@ from tests.support.client import Poller
 from tests.support.outcomes import in_thread
 from tests.support.server import Servers, eventually
 from tests.support.sio_client import Connect
+from tests.support.ws_client import WebSocket
 
 
 def test_the_steps_lead_to_this_client_only(serve: Servers, connect: Connect) -> None:
@@ -85,3 +87,42 @@ def test_a_call_waits_as_long_as_was_said(serve: Servers, connect: Connect) -> N
     site.reached("disconnect", "/", "client namespace disconnect")
     with pytest.raises(NotConnected):
         socket.timeout(5).call("who")
+
+
+BIG = "x" * 4_000_000
+
+
+@pytest.mark.parametrize("run", [gevent.spawn, in_thread], ids=["greenlet", "thread"])
+def test_emit_may_wait_until_the_kernel_has_the_event(serve: Servers, connect: Connect, run: Any) -> None:
+    site = serve()
+    client = connect(site)
+    socket = site.sockets[0]
+    assert client.call("echo", 1) == [1]
+    got: list[Any] = []
+    client.answers["small"] = lambda: [1]
+    run(lambda: socket.emit("small", ack=got.append, wait=True)).get(timeout=5)
+    assert socket.conn.buffered_bytes == 0
+    eventually(lambda: got == [1])
+    run(lambda: socket.emit("big", BIG, wait=True)).get(timeout=20)
+    assert socket.conn.buffered_bytes == 0
+    assert client.expect("big") == (BIG,)
+
+
+def test_who_waits_for_a_client_that_leaves_hears_of_it(serve: Servers) -> None:
+    site = serve()
+    ws = WebSocket(site.port).open()
+    ws.join()
+    socket = site.sockets[0]
+
+    def wait() -> str:
+        with pytest.raises(Disconnected) as error:
+            socket.compress(False).emit("big", BIG, wait=True)
+        return error.value.reason
+
+    waiting = gevent.spawn(wait)
+    gevent.sleep(0)
+    ws.close()
+    assert waiting.get(timeout=5) in ("transport close", "transport error")
+    with pytest.raises(NotConnected):
+        socket.emit("late", wait=True)
+    socket.emit("late")
