@@ -44,6 +44,7 @@ check: venv
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy examples/every_name/app.py
 
 test: check
 	$(PYTHON) -m pytest

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.pages import options
+from docs.pages import api, options
 
 DOCS = Path(__file__).resolve().parent
 
 PAGES: dict[str, Callable[[], str]] = {
+    "reference/api.md": api.page,
     "reference/options.md": options.page,
 }
 

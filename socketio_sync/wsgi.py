@@ -23,7 +23,13 @@ class Server(CoreServer):
         def chat(socket, text):
             io.emit("chat message", socket.id, text)
 
-    Mount it with ``WSGIApp(io, app)``, with any gevent WSGI server, or call ``io.run()``.
+    Mount it with ``WSGIApp(io, app)``, with any gevent WSGI server, or call ``io.run()``. Every method may
+    be called from any greenlet and any thread.
+
+    Attributes:
+        options: What it was made with.
+        engine: The Engine.IO server below.
+        namespaces: The namespaces by name.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from docs.generate import DOCS, PAGES, stale
-from docs.pages.docstrings import cell, entries, markdown, sections, table
+from docs.pages.docstrings import block, cell, entries, markdown, sections, table
 from docs.pages.options import page
 from socketio_sync.http_head import RequestLimits
 from socketio_sync.options import EngineOptions, ServerOptions
@@ -50,12 +50,36 @@ class Documented:
     """
 
 
+def documented() -> None:
+    """Do it.
+
+        first()
+
+        second()
+
+    Returns:
+        Nothing.
+    """
+
+
 def test_docstrings_are_read_as_they_are_written() -> None:
     assert sections(Documented)[""] == "Is an example.\n\nSays more."
     said = entries(Documented, "Attributes")
     assert said == {"first": "What it is; `None` where a `Thing` isn't there.", "second": "A | B."}
     assert entries(Documented, "Raises") == {"ValueError": "Never."}
     assert entries(Documented, "Returns") == {}
+    assert block(Documented).splitlines()[:5] == ["Is an example.", "", "Says more.", "", "Attributes:"]
+    assert block(documented).splitlines() == [
+        "Do it.",
+        "",
+        "```python",
+        "first()",
+        "",
+        "second()",
+        "```",
+        "",
+        "Returns: Nothing.",
+    ]
     assert markdown("a\n   ``b``") == "a `b`"
     assert cell("a | b") == "a \\| b"
     assert table(["A"], [["x|y"]]) == "| A |\n| --- |\n| x\\|y |"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
+
+from socketio_sync.types import F
 
 
 class Events:
@@ -19,6 +21,12 @@ class Events:
 
     # None until there is one: most sessions have none, ever.
     _listeners: dict[str, tuple[Callable[..., Any], ...]] | None
+
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
 
     def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
         """Register a handler, as a call or a decorator; several of one event are called in order.

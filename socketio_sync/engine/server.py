@@ -62,6 +62,12 @@ _HOST_KEYS = frozenset(
 class EngineServer(Events):
     """An Engine.IO server by itself: ordered text and binary messages to each of its clients.
 
+        engine = EngineServer()
+
+        @engine.on("connection")
+        def connection(session):
+            session.on("message", session.send)
+
     Mount it as a WSGI callable; it answers requests below its ``path`` (``"/engine.io"``), others with 404.
 
     Its events: ``"connection"`` (called with the session), ``"connection_error"`` (environ, code, message,
@@ -70,16 +76,6 @@ class EngineServer(Events):
 
     Attributes:
         closed: Whether new sessions are refused for good.
-        opened: How many sessions are open.
-        joined: How many sessions aren't pending; counted by the layer above, if it knows of such a thing.
-        max_pending: Most pending sessions; set by that layer.
-        crowded_at: With so many sessions there may be too many of one kind; ``check_room`` tells.
-
-        engine = EngineServer()
-
-        @engine.on("connection")
-        def connection(session):
-            session.on("message", session.send)
     """
 
     EVENTS = ("connection", "connection_error", "headers", "initial_headers")
@@ -95,15 +91,6 @@ class EngineServer(Events):
         """
         self._setup(EngineOptions(**options), SessionEvents)
 
-    @classmethod
-    def with_acceptor(
-        cls, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]
-    ) -> EngineServer:
-        """Make the server below another layer, whose ``accept`` gives each new session its handler."""
-        server = cls.__new__(cls)
-        server._setup(options, accept)
-        return server
-
     def _setup(
         self, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]
     ) -> None:
@@ -115,9 +102,11 @@ class EngineServer(Events):
         self.initial_message = message_of(initial) if initial is not None else None
         self.closed = False
         self.opened = 0
+        # How many sessions aren't pending, and how many may be: the layer above knows, if that exists there.
         self.joined = 0
         self.max_pending = sys.maxsize
         self._max_connections = sys.maxsize
+        # With so many sessions there may be too many of one kind; ``check_room`` tells.
         self.crowded_at = sys.maxsize
         self._accept = accept
         self._listeners = None
@@ -184,6 +173,15 @@ class EngineServer(Events):
         return path.startswith(self._prefix) or path == self._without_slash
 
     # -- for the layers beside and above -----------------------------------------------------------
+
+    @classmethod
+    def with_acceptor(
+        cls, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]
+    ) -> EngineServer:
+        """Make the server below another layer, whose ``accept`` gives each new session its handler."""
+        server = cls.__new__(cls)
+        server._setup(options, accept)
+        return server
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request whose path is known to be ours."""

@@ -66,10 +66,7 @@ class EngineSocket(Events):
         protocol: 3 or 4, the revision of the protocol that the client speaks.
         transport: What the session is on now.
         is_open: Whether messages can be sent.
-        on_message: Takes one message from the transport: the handler's own method, but for the first message
-            behind a ping, and for those that come when the session is over.
         reason: Why it was closed; empty while it is open.
-        refused: Whether it was closed because the client broke the rules.
         upgrading: Whether a WebSocket probes at the moment.
         dropped: How many messages to the client were lost because it took too little; with another
             ``outbound_policy`` than ``"close"``.
@@ -111,11 +108,14 @@ class EngineSocket(Events):
         self.protocol = protocol
         self.is_open = True
         self.reason = ""
+        # Whether it was closed because the client broke the rules.
         self.refused = False
         self.upgrading = False
         self.dropped = 0
         self.transport: Transport
         self._handler: EngineHandler
+        # Takes one message from the transport: the handler's own method, but for the first message behind a
+        # ping, and for those that come when the session is over.
         self.on_message: Callable[[str | bytes], None]
         self._runtime = runtime
         self._on_closed = on_closed
@@ -128,11 +128,7 @@ class EngineSocket(Events):
         )
         self._beat_timer = timers.at(self._heartbeat.deadline, self._beat)
 
-    def attach(self, transport: Transport, handler: EngineHandler) -> None:
-        """Complete the session; called once by its server."""
-        self.transport = transport
-        self._handler = handler
-        self.on_message = handler.on_message
+    # -- for applications -------------------------------------------------------------------------
 
     @property
     def writable(self) -> bool:
@@ -150,8 +146,6 @@ class EngineSocket(Events):
         """Count what is collected for many, too."""
         if self._runtime.is_current():
             self._runtime.outbox.settle()
-
-    # -- for applications -------------------------------------------------------------------------
 
     def _on_first(self, event: str) -> None:
         """Have packets shown, which nobody has wanted to see before."""
@@ -212,6 +206,12 @@ class EngineSocket(Events):
             self._runtime.from_thread(self.shut, "forced close")
 
     # -- for the server above, on the hub's thread --------------------------------------------------
+
+    def attach(self, transport: Transport, handler: EngineHandler) -> None:
+        """Complete the session; called once by its server."""
+        self.transport = transport
+        self._handler = handler
+        self.on_message = handler.on_message
 
     def send_messages(self, messages: Sequence[Message]) -> None:
         """Queue messages that belong together."""
@@ -298,7 +298,7 @@ class EngineSocket(Events):
             self.dropped,
         )
 
-    # -- inside -----------------------------------------------------------------------------------
+    # -- for the parts of the engine -----------------------------------------------------------------
 
     def _end(self, reason: str, description: str, code: int | None) -> None:
         """The one way out: whatever happens, the handler hears of it exactly once."""

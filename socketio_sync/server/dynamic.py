@@ -61,6 +61,15 @@ class ParentNamespace(Endpoint):
         self.hooks = Hooks()
         self.children: dict[str, Namespace] = {}
 
+    def _hooks(self) -> Sequence[Hooks]:
+        return (self.hooks, *(child.hooks for child in self.members()))
+
+    def _on_outgoing(self) -> None:
+        for child in self.members():
+            child.watched = True
+
+    # -- for the parts of the server ----------------------------------------------------------------
+
     def members(self) -> Sequence[Namespace]:
         """Return the children that exist now."""
         return tuple(self.children.values())
@@ -68,10 +77,3 @@ class ParentNamespace(Endpoint):
     def matches(self, name: str, auth: Any) -> bool:
         """Tell whether a namespace of this name is to be made; in a worker, as it may block."""
         return run_matcher(self._matches, name, auth)
-
-    def _hooks(self) -> Sequence[Hooks]:
-        return (self.hooks, *(child.hooks for child in self.members()))
-
-    def _on_outgoing(self) -> None:
-        for child in self.members():
-            child.watched = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from socketio_sync.options import ServerOptions
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
@@ -13,6 +13,7 @@ from socketio_sync.server.hooks import ROOM_EVENTS, Described, Hooks, Middleware
 from socketio_sync.server.listening import Listening
 from socketio_sync.server.outgoing import check_event_name, check_server_side_name
 from socketio_sync.server.signatures import checked
+from socketio_sync.types import F
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
@@ -33,31 +34,16 @@ class Endpoint(Broadcaster, Listening):
     options: ServerOptions
 
     @abstractmethod
-    def members(self) -> Sequence[Namespace]:
-        """Return the namespaces that are meant; of a parent, the children that exist now."""
-
-    @abstractmethod
     def _hooks(self) -> Sequence[Hooks]:
         """Return where a registration goes; the first one is the object's own."""
 
     def _operator(self) -> BroadcastOperator:
         return BroadcastOperator(self)
 
-    def on_hub(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call ``function`` now on the hub's own thread, from another one in order as soon as it can."""
-        if not self.engine.is_bound:
-            # Nobody has ever connected, so there is nobody to reach.
-            return
-        runtime = self.engine.runtime
-        if runtime.is_current():
-            function(*arguments)
-        else:
-            runtime.from_thread(function, *arguments)
-
     def _tables(self) -> Sequence[Handlers]:
         return [hooks.handlers for hooks in self._hooks()]
 
-    def on_error(self, handler: Handler) -> Handler:
+    def on_error(self, handler: F) -> F:
         """Learn of what handlers raise: ``handler(socket, event, error)``. It is logged anyway."""
         for hooks in self._hooks():
             hooks.error_handlers.append(handler)
@@ -71,6 +57,12 @@ class Endpoint(Broadcaster, Listening):
         for hooks in self._hooks():
             hooks.middlewares.append(middleware)
         return middleware
+
+    @overload
+    def on_room(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def on_room(self, event: str, handler: F) -> F: ...
 
     def on_room(self, event: str, handler: Handler | None = None) -> Any:
         """Hear of the rooms of this server, in order; a call or a decorator.
@@ -91,6 +83,12 @@ class Endpoint(Broadcaster, Listening):
         for hooks in self._hooks():
             hooks.rooms.add(event, handler)
         return handler
+
+    @overload
+    def on_server_side(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def on_server_side(self, event: str, handler: F) -> F: ...
 
     def on_server_side(self, event: str, handler: Handler | None = None) -> Any:
         """Handle what another server of the cluster emits by ``server_side_emit``; a call or a decorator.
@@ -132,3 +130,20 @@ class Endpoint(Broadcaster, Listening):
                 raise TypeError(f"the event {event!r}: {problem}")
         for hooks in self._hooks():
             hooks.described.append(Described(event, types, ack, summary, incoming))
+
+    # -- for the parts of the server ----------------------------------------------------------------
+
+    @abstractmethod
+    def members(self) -> Sequence[Namespace]:
+        """Return the namespaces that are meant; of a parent, the children that exist now."""
+
+    def on_hub(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call ``function`` now on the hub's own thread, from another one in order as soon as it can."""
+        if not self.engine.is_bound:
+            # Nobody has ever connected, so there is nobody to reach.
+            return
+        runtime = self.engine.runtime
+        if runtime.is_current():
+            function(*arguments)
+        else:
+            runtime.from_thread(function, *arguments)

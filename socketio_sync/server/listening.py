@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.types import F
 
 
 class Listening:
@@ -23,6 +24,12 @@ class Listening:
 
     def _on_outgoing(self) -> None:
         """Learn that somebody wants to hear of every event to clients."""
+
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Handle an event; a call or a decorator. Several handlers of one event are called in order.
@@ -42,9 +49,21 @@ class Listening:
         """
         return self._add(event, handler)
 
+    @overload
+    def once(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+
     def once(self, event: str, handler: Handler | None = None) -> Any:
         """Handle only the next event of this name; a call or a decorator."""
         return self._add(event, handler, once=True)
+
+    @overload
+    def prepend(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def prepend(self, event: str, handler: F) -> F: ...
 
     def prepend(self, event: str, handler: Handler | None = None) -> Any:
         """Handle an event before the handlers that are there already; a call or a decorator."""
@@ -69,14 +88,14 @@ class Listening:
 
     # -- every event ------------------------------------------------------------------------------
 
-    def on_any(self, handler: Handler) -> Handler:
+    def on_any(self, handler: F) -> F:
         """Hear of every event from clients, before its handlers: ``handler(event, *arguments)``.
 
         On a server or namespace the socket comes first. Nothing that it returns is an acknowledgement.
         """
         return self._add_any(handler)
 
-    def prepend_any(self, handler: Handler) -> Handler:
+    def prepend_any(self, handler: F) -> F:
         """Do the same, before those who are registered already."""
         return self._add_any(handler, first=True)
 
@@ -89,7 +108,7 @@ class Listening:
         """Return who hears of every event."""
         return list(self._tables()[0].incoming)
 
-    def on_any_outgoing(self, handler: Handler) -> Handler:
+    def on_any_outgoing(self, handler: F) -> F:
         """Hear of every event to clients, not of acknowledgements: ``handler(event, *arguments)``.
 
         On a server or namespace the socket comes first; for a broadcast it is called for each recipient. It
@@ -97,7 +116,7 @@ class Listening:
         """
         return self._add_any(handler, outgoing=True)
 
-    def prepend_any_outgoing(self, handler: Handler) -> Handler:
+    def prepend_any_outgoing(self, handler: F) -> F:
         """Do the same, before those who are registered already."""
         return self._add_any(handler, outgoing=True, first=True)
 
@@ -110,9 +129,7 @@ class Listening:
         """Return who hears of every event to clients."""
         return list(self._tables()[0].outgoing)
 
-    def _add_any(
-        self, handler: Handler, *, outgoing: bool = False, first: bool = False
-    ) -> Callable[..., Any]:
+    def _add_any(self, handler: F, *, outgoing: bool = False, first: bool = False) -> F:
         for table in self._tables():
             table.add_any(handler, outgoing=outgoing, first=first)
         if outgoing:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from socketio_sync.server.handlers import Handler
+from socketio_sync.types import F
 
 if TYPE_CHECKING:
     from socketio_sync.server.dynamic import Matcher
     from socketio_sync.server.endpoint import Endpoint
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _PREFIX = "on_"
 _MARK = "_socketio_sync_events"
@@ -50,6 +49,8 @@ class NamespaceHandlers:
     def __init__(self, namespace: str | Matcher = "/") -> None:
         """Handle the events of ``namespace``."""
         self.namespace = namespace
+
+    # -- for the server ------------------------------------------------------------------------------
 
     def attach(self, endpoint: Endpoint) -> None:
         """Register all handlers with a namespace; called by ``io.register``.

@@ -44,14 +44,7 @@ class Namespace(Endpoint):
     Attributes:
         name: Begins with a slash.
         options: The server's.
-        codec: The server's.
-        adapter: Who is in which room.
-        hooks: What the application has registered.
-        handlers: The handlers among that.
-        connected: The sockets, by id.
-        joining: How many clients are on their way in.
-        recovery: What is kept for clients that may come back; None where that is off.
-        watched: Whether anybody has ever wanted to hear of every event to clients.
+        adapter: Knows who is in which room.
     """
 
     __slots__ = (
@@ -101,24 +94,23 @@ class Namespace(Endpoint):
         self.options = options
         self.codec = codec
         self.connected: dict[str, Socket] = {}
+        # How many clients are on their way in.
         self.joining = 0
         self._everyone: tuple[Socket, ...] | None = None
         self._lock = _native_lock()
         self.hooks = Hooks(template)
         self.handlers = self.hooks.handlers
+        # Whether anybody has ever wanted to hear of every event to clients.
         self.watched = bool(self.handlers.outgoing)
         recovery = options.recovery_options()
         max_delay = options.ping_interval + options.ping_timeout
+        # What is kept for clients that may come back; None where that is off.
         self.recovery = Recovery(recovery, max_delay) if recovery is not None else None
         self._sweep_timer: Any = None
         self._on_empty = on_empty
         self._room_lane: Lane | None = None
         self._ack_ids = count()
         self.adapter: Adapter = adapter(self)
-
-    def members(self) -> Sequence[Namespace]:
-        """Return the namespace alone."""
-        return (self,)
 
     def _hooks(self) -> Sequence[Hooks]:
         return (self.hooks,)
@@ -139,11 +131,15 @@ class Namespace(Endpoint):
         """Return the rooms that exist on this server, the sockets' own among them."""
         return self.adapter.rooms()
 
+    # -- for the parts of the server, mostly on the hub's thread --------------------------------------
+
+    def members(self) -> Sequence[Namespace]:
+        """Return the namespace alone."""
+        return (self,)
+
     def next_ack_id(self) -> int:
         """Return the next id for an acknowledgement; one counter for all sockets, from 0."""
         return next(self._ack_ids)
-
-    # -- for connections, on the hub's thread -------------------------------------------------------
 
     def add(self, socket: Socket) -> None:
         """Enter a socket, and put it into the room of its own id."""

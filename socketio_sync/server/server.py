@@ -84,10 +84,6 @@ class Server(Endpoint):
 
     # -- namespaces -------------------------------------------------------------------------------
 
-    def members(self) -> Sequence[Namespace]:
-        """Return the main namespace."""
-        return (self._main,)
-
     def _hooks(self) -> Sequence[Hooks]:
         return (self._main.hooks,)
 
@@ -162,22 +158,6 @@ class Server(Endpoint):
             parent.children.pop(namespace.name, None)
         namespace.adapter.close()
 
-    @property
-    def has_parents(self) -> bool:
-        """Whether clients may ask for namespaces that don't exist yet."""
-        return bool(self._parents)
-
-    def adopt(self, name: str, auth: Any) -> Namespace | None:
-        """Return the namespace that a client asks for, made if a parent matches; None if it can't be had.
-
-        In a worker: parents may block.
-        """
-        for parent in tuple(self._parents.values()):
-            if parent.matches(name, auth):
-                return self.namespaces.get(name) or self._make(name, parent)
-        # Somebody else may have made it meanwhile.
-        return self.namespaces.get(name)
-
     def _add(self, event: str, handler: Handler | None, *, once: bool = False, first: bool = False) -> Any:
         if event != "new_namespace":
             return super()._add(event, handler, once=once, first=first)
@@ -241,6 +221,28 @@ class Server(Endpoint):
             binary=self.options.parser == "msgpack",
             error_acks=self.options.error_acks,
         )
+
+    # -- for connections and namespaces -------------------------------------------------------------
+
+    def members(self) -> Sequence[Namespace]:
+        """Return the main namespace."""
+        return (self._main,)
+
+    @property
+    def has_parents(self) -> bool:
+        """Whether clients may ask for namespaces that don't exist yet."""
+        return bool(self._parents)
+
+    def adopt(self, name: str, auth: Any) -> Namespace | None:
+        """Return the namespace that a client asks for, made if a parent matches; None if it can't be had.
+
+        In a worker: parents may block.
+        """
+        for parent in tuple(self._parents.values()):
+            if parent.matches(name, auth):
+                return self.namespaces.get(name) or self._make(name, parent)
+        # Somebody else may have made it meanwhile.
+        return self.namespaces.get(name)
 
     # -- life -------------------------------------------------------------------------------------
 

@@ -173,19 +173,6 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         """
         return SocketOperator(self, timeout=timeout).call(event, *arguments)
 
-    def send_packet(self, packet: Packet) -> None:
-        """Encode a packet and queue it, if the client is here."""
-        encoded = self.namespace.codec.encode(packet)
-        if self.connected:
-            self.connection.send(encoded)
-
-    def send_ack(self, ack_id: int, values: Sequence[Any]) -> None:
-        """Acknowledge one of the client's events; on the hub's thread."""
-        namespace = self.namespace
-        encoded = namespace.codec.encode(new_packet(Packet, (ACK, namespace.name, values, ack_id)))
-        if self.connected:
-            self.connection.send_now(encoded)
-
     # -- rooms ------------------------------------------------------------------------------------
 
     def join(self, *rooms: str | int) -> None:
@@ -234,7 +221,20 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         """
         self.namespace.on_hub(self.connection.disconnect_socket, self, close)
 
-    # -- for the connection, on the hub's thread ----------------------------------------------------
+    # -- for the parts of the server, mostly on the hub's thread --------------------------------------
+
+    def send_packet(self, packet: Packet) -> None:
+        """Encode a packet and queue it, if the client is here."""
+        encoded = self.namespace.codec.encode(packet)
+        if self.connected:
+            self.connection.send(encoded)
+
+    def send_ack(self, ack_id: int, values: Sequence[Any]) -> None:
+        """Acknowledge one of the client's events; on the hub's thread."""
+        namespace = self.namespace
+        encoded = namespace.codec.encode(new_packet(Packet, (ACK, namespace.name, values, ack_id)))
+        if self.connected:
+            self.connection.send_now(encoded)
 
     def on_connected(self) -> None:
         """Tell the application that the client is here, before any of its events."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import gevent
 from gevent.event import AsyncResult, Event
@@ -11,6 +11,7 @@ from gevent.event import AsyncResult, Event
 from socketio_sync.exceptions import AckTimeout, ConnectionRefused, Disconnected, NotConnected
 from socketio_sync.protocol.socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
 from socketio_sync.server.acks import value_of
+from socketio_sync.types import F
 
 # A timeout that ends its block without raising, which its types don't know of.
 _Silent: Any = gevent.Timeout
@@ -75,6 +76,9 @@ class Channel:
         id: The socket's id there; None before it has joined.
         connected: Whether it has joined and not left.
         reason: Why it has left, in the terms of the JavaScript client; None before.
+        pid: What a client that comes back says in its ``auth``, with ``offset``, to have its connection's
+            state recovered; None where the server doesn't offer that.
+        offset: Up to where it has received events; None before the first.
     """
 
     def __init__(self, owner: Transmitter, name: str) -> None:
@@ -84,6 +88,8 @@ class Channel:
         self.id: str | None = None
         self.connected = False
         self.reason: str | None = None
+        self.pid: str | None = None
+        self.offset: str | None = None
         self._events: list[Received] = []
         self._handlers: dict[str, Callable[..., Any]] = {}
         self._acks: dict[int, Callable[[list[Any] | None, str], None]] = {}
@@ -151,6 +157,12 @@ class Channel:
             self._acks[number] = settle
         self._owner.transmit(Packet(EVENT, self.name, [event, *args], number))
         return number
+
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
 
     def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
         """Handle an event of the server's, as a call or a decorator; what it returns acknowledges.
@@ -230,6 +242,7 @@ class Channel:
         type_, _, data, number = packet
         if type_ == CONNECT:
             self.id = data["sid"]
+            self.pid = data.get("pid")
             self.connected = True
         elif type_ == CONNECT_ERROR:
             self._refusal = ConnectionRefused(data["message"], data.get("data"))
@@ -245,6 +258,9 @@ class Channel:
 
     def _take_event(self, data: list[Any], number: int | None) -> None:
         event, *args = data
+        if self.pid is not None and number is None and args and isinstance(args[-1], str):
+            # Behind the arguments; see wire.md 2.10.
+            self.offset = args.pop()
 
         def answer(*values: Any) -> None:
             self._owner.transmit(Packet(ACK, self.name, list(values), number))

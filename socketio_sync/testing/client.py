@@ -182,6 +182,10 @@ class TestClient(Channel):
         """Read again."""
         self._link.resume()
 
+    def settle(self) -> None:
+        """Run the hub until nothing is left to do now: nothing is runnable and no bytes are under way."""
+        self._link.settle()
+
     def wait_closed(self, timeout: float = 1.0) -> str:
         """Block until the connection has ended; return the reason.
 
@@ -208,10 +212,6 @@ class TestClient(Channel):
     def transmit(self, packet: Packet) -> None:
         """Send a packet."""
         self._link.send(*self._codec.encode(packet))
-
-    def settle(self) -> None:
-        """Run the hub until nothing is left to do now: nothing is runnable and no bytes are under way."""
-        self._link.settle()
 
     def _take(self, message: str | bytes) -> None:
         packet = self._feed(message)

@@ -35,6 +35,11 @@ class ClientFactory(logging.Handler):
         self.clients: list[TestClient] = []
         self.errors: list[BaseException] = []
         self._raised = Event()
+        self._level, self._disabled = _LOGGER.level, logging.root.manager.disable
+        # Errors are heard of even if nothing is to be logged.
+        logging.disable(min(self._disabled, logging.ERROR - 1))
+        if not _LOGGER.isEnabledFor(logging.ERROR):
+            _LOGGER.setLevel(logging.ERROR)
         _LOGGER.addHandler(self)
 
     def __call__(self, app: WSGICallable, **options: Any) -> TestClient:
@@ -61,6 +66,8 @@ class ClientFactory(logging.Handler):
         self.errors.remove(error)
         return error
 
+    # -- for the fixture -----------------------------------------------------------------------------
+
     def finish(self) -> None:
         """Disconnect all clients, and let the server see it.
 
@@ -73,6 +80,8 @@ class ClientFactory(logging.Handler):
                     pass
         finally:
             _LOGGER.removeHandler(self)
+            _LOGGER.setLevel(self._level)
+            logging.disable(self._disabled)
         if self.errors:
             texts = ["".join(traceback.format_exception(error)) for error in self.errors]
             raise AssertionError("\n".join(["application code has raised:", *texts]))

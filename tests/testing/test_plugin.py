@@ -72,6 +72,22 @@ def test_next(socketio_client):
     result.stdout.fnmatch_lines(["*application code has raised:*", "*ValueError: the handler's fault*"])
 
 
+@pytest.mark.parametrize("quiet", ["logging.disable(logging.CRITICAL)", "logging.getLogger().setLevel(60)"])
+def test_it_fails_even_where_nothing_is_logged(pytester: pytest.Pytester, quiet: str) -> None:
+    result = outcome(
+        pytester,
+        f"""
+import logging
+
+{quiet}
+
+def test_raises(socketio_client):
+    socketio_client(io).emit("fail")
+""",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+
+
 def test_an_error_that_the_test_expects_is_none(pytester: pytest.Pytester) -> None:
     result = outcome(
         pytester,

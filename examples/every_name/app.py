@@ -1,0 +1,396 @@
+"""Every public name of the package in use: a server that is its own client. ``python app.py``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+import msgspec
+
+import socketio_sync
+from socketio_sync import (
+    AckLimitError,
+    AckTimeout,
+    BroadcastOperator,
+    ConnectionRefused,
+    Disconnected,
+    EventRefused,
+    HandshakeRefused,
+    Namespace,
+    NamespaceHandlers,
+    NotConnected,
+    PacketError,
+    ParentNamespace,
+    PayloadError,
+    PayloadTooLarge,
+    RemoteSocket,
+    RoomLimitError,
+    Server,
+    Socket,
+    SocketIOError,
+    SocketOperator,
+    WSGIApp,
+    handles,
+)
+from socketio_sync.engine import EngineServer, EngineSocket
+from socketio_sync.testing import Channel, ClientFactory, Received, TestClient
+from socketio_sync.types import Environ, StartResponse, WSGICallable
+
+
+class Order(msgspec.Struct):
+    product: str
+    count: int = 1
+
+
+def site(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Serve what isn't Socket.IO."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+    return [b"hello"]
+
+
+io = Server(
+    connection_state_recovery=True,
+    cors_allowed_origins="https://*.example.com",
+    error_acks=True,
+    max_pending_acks=5,
+    max_rooms=5,
+    outbound_policy="drop_oldest",
+)
+app = WSGIApp(io, site)
+seen: list[Any] = []
+
+
+# -- the connection below ---------------------------------------------------------------------------
+
+
+@io.engine.use
+def middleware(following: WSGICallable) -> WSGICallable:
+    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if "banned" in environ.get("QUERY_STRING", ""):
+            raise HandshakeRefused(4, "you are banned")
+        return following(environ, start_response)
+
+    return serve
+
+
+@io.engine.on("headers")
+def headers(headers: list[tuple[str, str]], environ: Environ) -> None:
+    headers.append(("X-Served-By", socketio_sync.__version__))
+
+
+@io.engine.on("connection_error")
+def refused(environ: Environ, code: int, message: str, context: Any) -> None:
+    seen.append(("refused", code, message))
+
+
+def look_at(session: EngineSocket) -> None:
+    """Look at a connection; from any greenlet or thread."""
+    seen.append((session.id, session.transport.name, session.protocol, session.environ["REQUEST_METHOD"]))
+    seen.append((session.is_open, session.reason, session.upgrading, session.dropped))
+    seen.append((session.writable, session.buffered_bytes, session.listeners("upgrade")))
+    session.on("drain", lambda: seen.append("drained"))
+    session.off("drain")
+    session.flush()
+
+
+# -- namespaces -------------------------------------------------------------------------------------
+
+
+class Shop(NamespaceHandlers):
+    def on_connection(self, socket: Socket) -> None:
+        socket.data["orders"] = 0
+
+    @handles("order", "order again")
+    def order(self, socket: Socket, order: Order) -> dict[str, int]:
+        """Take an order."""
+        socket.data["orders"] += order.count
+        return {"orders": socket.data["orders"]}
+
+
+shop = Shop("/shop")
+io.register(shop)
+rooms: ParentNamespace = io.of(re.compile(r"/room-\d+"))
+
+
+@io.on("new_namespace")
+def new_namespace(namespace: Namespace) -> None:
+    seen.append(namespace.name)
+
+
+@rooms.use
+def member(socket: Socket) -> None:
+    if socket.handshake.auth.get("token") != "secret":
+        raise ConnectionRefused("members only", {"room": socket.namespace.name})
+
+
+# -- handlers ---------------------------------------------------------------------------------------
+
+
+@io.on("connection")
+def connection(socket: Socket) -> None:
+    handshake = socket.handshake
+    seen.append((handshake.address, handshake.secure, handshake.url, handshake.time, handshake.query))
+    seen.append((handshake.headers["host"], handshake.environ["SERVER_PROTOCOL"], handshake.auth))
+    seen.append((socket.id, socket.connected, socket.recovered, socket.recovery_failure))
+    look_at(socket.conn)
+
+    @socket.use
+    def check(event: str, arguments: list[Any]) -> None:
+        if event == "forbidden":
+            raise EventRefused("not for you")
+
+    @socket.once("hello")
+    def hello(text: str) -> str:
+        return f"{text} to you"
+
+
+@io.on("ask me")
+def ask_me(socket: Socket) -> Any:
+    """Ask the client something while its own event is handled."""
+    try:
+        return socket.call("how many?", timeout=5)
+    except (Disconnected, AckTimeout) as error:
+        seen.append(error.reason if isinstance(error, Disconnected) else error.responses)
+
+
+@io.on("disconnecting")
+@io.on("disconnect")
+def left(socket: Socket, reason: str, description: str) -> None:
+    seen.append((reason, description, socket.rooms))
+
+
+@io.on_error
+def failed(socket: Socket, event: str, error: BaseException) -> None:
+    seen.append((event, error))
+
+
+@io.on_room("join-room")
+def joined(room: str, sid: str) -> None:
+    seen.append((room, sid))
+
+
+@io.on_server_side("reload")
+def reload() -> str:
+    return "done"
+
+
+def any_event(socket: Socket, event: str, *arguments: Any) -> None:
+    seen.append((socket.id, event, arguments))
+
+
+def listen() -> None:
+    """Add and remove handlers of every event, and others."""
+    for endpoint in (io, io.of("/shop"), rooms):
+        endpoint.on_any(any_event)
+        endpoint.prepend_any(any_event)
+        endpoint.on_any_outgoing(any_event)
+        endpoint.prepend_any_outgoing(any_event)
+        assert len(endpoint.listeners_any()) == len(endpoint.listeners_any_outgoing()) == 2
+        endpoint.off_any()
+        endpoint.off_any_outgoing(any_event)
+        endpoint.prepend("late", any_event)
+        assert endpoint.listeners("late") == [any_event]
+        endpoint.off("late", any_event)
+
+
+# -- what the server sends ----------------------------------------------------------------------------
+
+
+def send_to_one(socket: Socket, client: TestClient) -> None:
+    """Reach one client in every way."""
+    operator: SocketOperator = socket.compress(False).timeout(5)
+    client.on("count", lambda *values: values)
+    assert operator.call("count", 1, 2) == (1, 2)
+    operator.emit("count", 3, ack=lambda error, value: seen.append((error, value)))
+    socket.volatile.send("perhaps")
+    socket.send("for sure")
+    socket.emit("and now", b"binary", wait=True)
+    assert client.expect("and now").args == (b"binary",)
+    socket.join("a", 2)
+    socket.leave("2")
+    for others in (socket.broadcast, operator.broadcast, socket.to("a"), socket.except_("b"), socket.local):
+        others.emit("not for this one")
+    try:
+        socket.join(*range(20))
+    except RoomLimitError as error:
+        seen.append(error)
+    try:
+        for number in range(10):
+            socket.emit("unanswered", number, ack=seen.append)
+    except AckLimitError as error:
+        seen.append(error)
+    for received in client.receive_all():
+        if received.wants_ack:
+            received.ack()
+
+
+def send_to_many(clients: list[TestClient]) -> None:
+    """Reach many clients in every way."""
+    everybody: BroadcastOperator = io.to("a").in_("b").except_("c").volatile.compress(True).timeout(5)
+    everybody.emit("news", 1)
+    everybody.local.send("news", 2)
+    io.sockets_join("quiz")
+    for client in clients:
+        client.on("vote", lambda: "yes")
+    assert io.to("quiz").timeout(5).call("vote") == ["yes"] * len(clients)
+    assert set(io.call_each("vote").values()) == {"yes"}
+    remote: RemoteSocket
+    for remote in io.in_("quiz").fetch_sockets():
+        seen.append((remote.id, remote.handshake, remote.rooms, remote.data))
+        remote.join("winners")
+        remote.leave("winners")
+        remote.emit("well done")
+        remote.send("well done")
+        assert remote.timeout(5).call("vote") == "yes"
+    io.to("quiz").sockets_leave("quiz")
+    io.server_side_emit("reload")
+    assert io.timeout(1).server_side_call("reload") == []
+    clients[-1].on("vote", lambda: gevent.sleep(0.05))
+    try:
+        io.timeout(0.01).call("vote")
+    except AckTimeout as error:
+        seen.append(error.responses)
+
+
+# -- the clients ----------------------------------------------------------------------------------------
+
+
+def be_a_client(client: TestClient) -> None:
+    """Do what clients do."""
+    assert client.call("hello", "good morning") == "good morning to you"
+    client.on("how many?", lambda: 42)
+    assert client.call("ask me") == 42
+    assert client.call("forbidden")["error"]["message"] == "not for you"
+    client.emit("no handler", ack=seen.append)
+    shopping: Channel = client.connect("/shop")
+    assert shopping.call("order", {"product": "tea", "count": 2}) == {"orders": 2}
+    error = shopping.call("order again", {"product": 1})["error"]
+    assert error["type"] == PayloadError.__name__
+    io.of("/shop").emit("sale", "tea", ack=lambda error, answers: seen.append(answers))
+    received: Received = shopping.expect("sale")
+    assert (received.event, received.args, received.wants_ack) == ("sale", ("tea",), True)
+    received.ack("thanks")
+    shopping.assert_silent()
+    shopping.leave()
+    seen.append((shopping.name, shopping.id, shopping.connected, shopping.reason))
+    try:
+        shopping.emit("late")
+    except NotConnected as gone:
+        seen.append(gone)
+    try:
+        client.of("/room-1").join({"token": "guess"})
+    except ConnectionRefused as refusal:
+        seen.append((refusal.message, refusal.data))
+    assert client.connect("/room-1", {"token": "secret"}).connected
+    rooms.emit("hello, all rooms")
+    assert client.of("/room-1").receive().event == "hello, all rooms"
+    seen.append((rooms.title, list(rooms.children), io.of("/room-1").sockets, io.of("/room-1").rooms()))
+
+
+def be_a_difficult_client(connect: ClientFactory) -> None:
+    """Do what clients shouldn't do."""
+    try:
+        connect(app, query={"banned": "1"})
+    except HandshakeRefused as error:
+        seen.append((error.code, error.message))
+    slow = connect(app, transport="polling", cookies={"a": "b"})
+    slow.upgrade()
+    seen.append((slow.sid, slow.transport, slow.cookies))
+    slow.answer_pings = False
+    assert not slow.answer_pings
+    slow.pause_reading()
+    slow.resume_reading()
+    slow.emit("fail")
+    assert connect.expect_error(ZeroDivisionError) in [error for _, error in seen[-1:]]
+    slow.receive_all()
+    io.to(slow.id or "").disconnect_sockets(close=True)
+    seen.append((slow.wait_closed(), slow.close_code))
+    cut = connect(app)
+    socket = io.sockets[cut.id or ""]
+    socket.conn.send('2["a packet by hand"]')
+    socket.emit("before")
+    cut.expect("before")
+    cut.kill()
+    cut.settle()
+    socket.emit("meanwhile")
+    back = connect(app, auth={"pid": cut.pid, "offset": cut.offset})
+    assert back.expect("meanwhile")
+    assert io.sockets[back.id or ""].recovered
+    io.sockets[back.id or ""].conn.close()
+    assert len(connect.clients) == 3
+    assert connect.errors == []
+
+
+@io.on("fail")
+def fail(socket: Socket) -> None:
+    raise ZeroDivisionError
+
+
+# -- the program ------------------------------------------------------------------------------------
+
+
+def raw() -> None:
+    """Serve the layer below by itself."""
+    engine = EngineServer(path="/raw")
+    engine.on("connection", lambda session: session.on("message", session.send))
+    assert engine.matches("/raw/")
+    seen.append((engine.clients_count, engine.sessions, engine.closed))
+    engine.close()
+
+
+def look_around() -> None:
+    """See what is there."""
+    assert io.matches({"PATH_INFO": "/socket.io/"})
+    assert app.server is io
+    assert app.app is site
+    seen.append((io.stats(), io.rooms(), list(io.sockets), list(io.namespaces)))
+    seen.append((io.options, io.engine, io.of("/shop").options, io.of("/shop").adapter, shop.namespace))
+    seen.append((PacketError, PayloadTooLarge, TestClient.disconnect))
+    io.describe("news", int, ack=str, summary="Something has happened.")
+    assert io.asyncapi("Every name", "1.0")["operations"]
+
+
+def use_everything() -> None:
+    """Run while the server does."""
+    try:
+        connect = ClientFactory()
+        listen()
+        raw()
+        ann, bob = connect(app), connect(app, transport="polling")
+        be_a_client(ann)
+        socket = io.sockets[bob.id or ""]
+        send_to_one(socket, bob)
+        send_to_many([ann, bob])
+        look_around()
+        be_a_difficult_client(ClientFactory())
+        socket.disconnect()
+        for remote in io.fetch_sockets():
+            remote.disconnect()
+        bob.disconnect()
+        try:
+            socket.call("anybody there?")
+        except SocketIOError as error:
+            seen.append(error)
+        io.sleep(0)
+        io.close()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Serve, and end by itself."""
+    logging.disable(logging.CRITICAL)
+    running = gevent.spawn(use_everything)
+    io.background(seen.append, "in the background")
+    io.run(app, port=0)
+    running.get()
+    print(f"used everything, and saw {len(seen)} things")
+
+
+if __name__ == "__main__":
+    main()
