@@ -44,6 +44,7 @@ def test_an_application_without_logging_still_sees_what_went_wrong() -> None:
     assert "ZeroDivisionError" in ran.stderr
 
 
+@pytest.mark.feature(143)
 def test_scopes_are_modules_or_packages() -> None:
     names = configure({DEBUG_VARIABLE: "engine, server.namespace"})
     assert names == [f"{ROOT}.engine", f"{ROOT}.server.namespace"]

@@ -134,8 +134,9 @@ def member(socket: Socket) -> None:
 @io.on("connection")
 def connection(socket: Socket) -> None:
     handshake = socket.handshake
-    seen.append((handshake.address, handshake.secure, handshake.url, handshake.time, handshake.query))
+    seen.append((handshake.address, handshake.secure, handshake.xdomain, handshake.url, handshake.time))
     seen.append((handshake.headers["host"], handshake.environ["SERVER_PROTOCOL"], handshake.auth))
+    seen.append(handshake.query)
     seen.append((socket.id, socket.connected, socket.recovered, socket.recovery_failure))
     look_at(socket.conn)
 

@@ -74,6 +74,11 @@ class Handshake:
         return self._said("for") or str(self.environ.get("REMOTE_ADDR", ""))
 
     @property
+    def xdomain(self) -> bool:
+        """Whether the request names an origin, as browsers do for those of another site, and WebSockets."""
+        return "HTTP_ORIGIN" in self.environ
+
+    @property
     def secure(self) -> bool:
         """Whether the client came over TLS, as far as we and the trusted proxies know."""
         scheme = self._said("proto") or self.environ.get("wsgi.url_scheme")

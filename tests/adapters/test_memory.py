@@ -139,6 +139,7 @@ def test_a_broadcast_reaches_whom_is_meant_each_once(
     assert answers.completed == 1
 
 
+@pytest.mark.feature(81)
 def test_rooms_of_one_and_of_all(adapter: MemoryAdapter) -> None:
     assert adapter.rooms_of("ada") == {"ada", "red", "blue"}
     assert adapter.rooms() == {"ada", "bob", "cyd", "red", "blue"}

@@ -76,6 +76,7 @@ def threads() -> Iterator[Serve]:
         threads.stop()
 
 
+@pytest.mark.feature(150)
 def test_a_threaded_host_serves_clients_by_polling(threads: Serve, connect: Connect) -> None:
     io = Server()
     seen: list[Any] = []

@@ -205,6 +205,7 @@ def test_a_middleware_sees_every_request_in_the_order_of_registration(mount: Mou
     assert seen == [(name, method) for method in methods for name in ("first", "second")]
 
 
+@pytest.mark.feature(148)
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 @pytest.mark.parametrize("kind", [wrapping, generator])
 def test_what_it_adds_to_the_environ_is_in_the_handshake(serve: Servers, transport: str, kind: Any) -> None:

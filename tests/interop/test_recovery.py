@@ -130,6 +130,7 @@ def start(serve: Servers, client_modules: Path, proxies: list[Proxy]) -> Iterato
         client.stop()
 
 
+@pytest.mark.feature(119)
 @pytest.mark.parametrize("transports", KINDS)
 def test_events_that_were_missed_come_first(start: Start, transports: list[str]) -> None:
     client = start(transports)
@@ -248,6 +249,7 @@ def test_a_connection_whose_end_nobody_noticed_is_closed_when_its_client_comes_b
     assert list(site.io.sockets) == [socket.id]
 
 
+@pytest.mark.feature(68)
 @pytest.mark.parametrize("transports", KINDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_cut_anywhere_each_event_comes_once_and_in_order(
@@ -280,6 +282,7 @@ def test_cut_anywhere_each_event_comes_once_and_in_order(
     assert [socket.recovery_failure for socket in site.sockets if not socket.recovered] == [None]
 
 
+@pytest.mark.feature(99)
 def test_messagepack_is_recovered_too(start: Start) -> None:
     client = start(["websocket"], parser="msgpack", client={"msgpack": True})
     client.site.io.emit("before", b"\x01")

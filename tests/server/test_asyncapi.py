@@ -92,6 +92,7 @@ def test_a_server_without_handlers_has_a_valid_document() -> None:
     assert document["channels"]["main"]["address"] == "/"
 
 
+@pytest.mark.feature(144)
 def test_an_event_is_described_by_its_handler() -> None:
     document = valid(made(("order", order)), title="Shop", version="2", description="*The* shop.")
     assert document["info"] == {"title": "Shop", "version": "2", "description": "*The* shop."}

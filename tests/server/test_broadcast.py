@@ -73,6 +73,11 @@ CHOICES: list[tuple[str, Callable[[Server, dict[str, Socket]], Any]]] = [
 ]
 
 
+@pytest.mark.feature(72)
+@pytest.mark.feature(60)
+@pytest.mark.feature(59)
+@pytest.mark.feature(58)
+@pytest.mark.feature(57)
 @pytest.mark.parametrize(("names", "choose"), CHOICES)
 def test_who_is_meant_is_reached_once(crowd: Crowd, names: str, choose: Any) -> None:
     choose(crowd.io, crowd.sockets).emit("news")

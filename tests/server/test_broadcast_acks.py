@@ -32,6 +32,7 @@ def test_call_returns_the_first_value_of_each_answer(serve: Servers, connect: Co
     assert site.io.of("/empty").call("who") == []
 
 
+@pytest.mark.feature(54)
 def test_call_each_tells_who_answered_what(serve: Servers, connect: Connect) -> None:
     site, clients = crowd(serve, connect)
     ids = [socket.id for socket in site.sockets]
@@ -41,6 +42,7 @@ def test_call_each_tells_who_answered_what(serve: Servers, connect: Connect) -> 
     assert isinstance(answers[ids[2]], AckTimeout)
 
 
+@pytest.mark.feature(53)
 def test_a_timeout_has_the_answers_that_did_come(serve: Servers, connect: Connect) -> None:
     site, clients = crowd(serve, connect)
     clients[0].answers["who"] = lambda: None

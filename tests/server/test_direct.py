@@ -27,6 +27,7 @@ def test_the_steps_lead_to_this_client_only(serve: Servers, connect: Connect) ->
     assert clients[1].events == []
 
 
+@pytest.mark.feature(55)
 def test_a_volatile_event_is_lost_if_the_client_cannot_take_it_now(serve: Servers) -> None:
     site = serve()
     poller = Poller(site.port).open()

@@ -19,6 +19,7 @@ BOTH = pytest.mark.parametrize("transport", ["websocket", "polling"])
 # -- order --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature(67)
 @BOTH
 def test_t9_the_events_of_one_client_are_handled_in_order_while_all_else_is_served(
     serve: Servers, connect: Connect, transport: str
@@ -55,6 +56,7 @@ def test_t9_the_events_of_one_client_are_handled_in_order_while_all_else_is_serv
     assert not site.reasons()
 
 
+@pytest.mark.feature(149)
 def test_each_handler_runs_to_its_end_before_the_next_begins(serve: Servers, connect: Connect) -> None:
     site = serve()
     steps: list[str] = []
@@ -127,6 +129,7 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.feature(49)
 @pytest.mark.parametrize(("returned", "values"), ANSWERS)
 @pytest.mark.parametrize("own", [False, True])
 def test_the_return_value_is_the_acknowledgement(
@@ -141,6 +144,7 @@ def test_the_return_value_is_the_acknowledgement(
     assert client.call("ask") == values
 
 
+@pytest.mark.feature(62)
 def test_the_first_of_several_handlers_that_returns_something_answers(
     serve: Servers, connect: Connect, logged: Logged
 ) -> None:
@@ -311,6 +315,7 @@ def test_events_that_nobody_handles_cost_next_to_nothing(serve: Servers, connect
 # -- what a client can't trigger -------------------------------------------------------------------------
 
 
+@pytest.mark.feature(66)
 @pytest.mark.parametrize("name", ["connection", "error", "new_namespace"])
 def test_clients_cannot_trigger_the_events_of_a_sockets_life(
     serve: Servers, connect: Connect, name: str

@@ -20,6 +20,7 @@ def refuse(socket: Socket) -> None:
     raise ConnectionRefused("not you")
 
 
+@pytest.mark.feature(88)
 def test_a_pattern_must_match_the_whole_name(serve: Servers, connect: Connect) -> None:
     site = serve()
     parent = site.io.of(DYN)
@@ -34,6 +35,7 @@ def test_a_pattern_must_match_the_whole_name(serve: Servers, connect: Connect) -
     assert site.io.of("/dyn-1") is parent.children["/dyn-1"]
 
 
+@pytest.mark.feature(89)
 def test_a_function_is_asked_with_name_and_auth_and_may_block(serve: Servers, connect: Connect) -> None:
     site = serve()
     asked: list[Any] = []
@@ -71,6 +73,7 @@ def test_the_first_parent_that_matches_makes_the_namespace(serve: Servers, conne
     assert list(second.children) == ["/b"]
 
 
+@pytest.mark.feature(139)
 def test_children_have_what_is_registered_with_the_parent_before_and_after(
     serve: Servers, connect: Connect
 ) -> None:
@@ -95,6 +98,7 @@ def test_children_have_what_is_registered_with_the_parent_before_and_after(
     assert steps == [("use", "/dyn-1"), ("use", "/dyn-2"), "before", "after", "before", "after", "own"]
 
 
+@pytest.mark.feature(90)
 def test_a_parent_reaches_all_children(serve: Servers, connect: Connect) -> None:
     site = serve()
     parent = site.io.of(DYN)
@@ -119,6 +123,8 @@ def test_a_parent_reaches_all_children(serve: Servers, connect: Connect) -> None
     client.wait(lambda: sorted(client.left) == ["/dyn-1", "/dyn-2"])
 
 
+@pytest.mark.feature(92)
+@pytest.mark.feature(87)
 def test_new_namespaces_are_told_of_each_once(serve: Servers, connect: Connect) -> None:
     site = serve()
     told: list[str] = []
@@ -152,6 +158,7 @@ def test_an_empty_child_stays_by_default(serve: Servers, connect: Connect) -> No
     assert list(parent.children) == ["/dyn-1"]
 
 
+@pytest.mark.feature(91)
 def test_an_empty_child_is_forgotten_if_that_is_wanted(serve: Servers, connect: Connect) -> None:
     site = serve(cleanup_empty_child_namespaces=True)
     parent = site.io.of(DYN)
@@ -170,6 +177,7 @@ def test_an_empty_child_is_forgotten_if_that_is_wanted(serve: Servers, connect: 
     assert site.io.of("/dyn-1") is not child
 
 
+@pytest.mark.feature(93)
 def test_a_child_that_refuses_everybody_is_forgotten_too(serve: Servers, connect: Connect) -> None:
     site = serve(cleanup_empty_child_namespaces=True)
     site.io.of(DYN).use(refuse)

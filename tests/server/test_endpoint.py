@@ -25,6 +25,8 @@ def pair(serve: Servers, connect: Connect, **options: Any) -> tuple[Running, lis
     return site, clients, site.sockets
 
 
+@pytest.mark.feature(147)
+@pytest.mark.feature(75)
 def test_fetch_sockets_describes_who_is_meant(serve: Servers, connect: Connect) -> None:
     site, _, (ann, bob) = pair(serve, connect)
     ann.join("lobby")
@@ -65,6 +67,9 @@ def test_a_fetched_socket_can_be_spoken_to(serve: Servers, connect: Connect) -> 
     clients[0].wait(lambda: clients[0].left == ["/"])
 
 
+@pytest.mark.feature(77)
+@pytest.mark.feature(76)
+@pytest.mark.feature(74)
 def test_everybody_joins_leaves_and_is_disconnected(serve: Servers, connect: Connect) -> None:
     site, clients, (ann, bob) = pair(serve, connect)
     site.io.sockets_join("all", 1)
@@ -114,6 +119,7 @@ def test_an_emit_from_a_thread_reaches_who_is_meant_then(serve: Servers, connect
     assert [arguments for _, _, arguments in clients[0].events] == [(1,)]
 
 
+@pytest.mark.feature(80)
 def test_room_events_come_in_order(serve: Servers, connect: Connect) -> None:
     site = serve()
     steps: list[Any] = []
@@ -157,6 +163,8 @@ def test_room_events_come_in_order(serve: Servers, connect: Connect) -> None:
         site.io.on_room("made-room")
 
 
+@pytest.mark.feature(142)
+@pytest.mark.feature(82)
 def test_counts_of_what_is_there(serve: Servers, connect: Connect) -> None:
     site = serve()
     site.of("/other")
@@ -169,6 +177,7 @@ def test_counts_of_what_is_there(serve: Servers, connect: Connect) -> None:
     assert stats["namespaces"] == {"/": {"sockets": 2, "rooms": 2}, "/other": {"sockets": 1, "rooms": 1}}
 
 
+@pytest.mark.feature(79)
 def test_a_server_that_is_alone_has_nobody_to_ask(serve: Servers, connect: Connect) -> None:
     site, _, (ann, _) = pair(serve, connect)
     for place in (site.io, site.io.of("/x"), site.io.to("room"), ann.broadcast):
@@ -207,6 +216,7 @@ class Joined(MemoryAdapter):
         return len(self.others) + 1
 
 
+@pytest.mark.feature(78)
 def test_other_servers_run_what_they_registered_and_answer() -> None:
     members: list[Joined] = []
     here, there = (Server(adapter=lambda local: Joined(local, members)) for _ in range(2))

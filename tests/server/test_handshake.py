@@ -46,6 +46,13 @@ def test_the_url_is_path_and_query() -> None:
     assert handshake().url == "/app/socket.io/?EIO=4&room=a&room=b%20c"
 
 
+def test_an_origin_makes_it_xdomain() -> None:
+    made = handshake()
+    assert not made.xdomain
+    made.environ["HTTP_ORIGIN"] = "https://example.com"
+    assert made.xdomain
+
+
 def test_auth_and_time() -> None:
     made = handshake()
     assert made.auth == {"token": 1}

@@ -18,6 +18,7 @@ def one(serve: Servers, connect: Connect, **options: Any) -> tuple[Running, SioC
     return site, client, site.sockets[0]
 
 
+@pytest.mark.feature(61)
 def test_once_off_prepend_and_listeners(serve: Servers, connect: Connect) -> None:
     site, client, socket = one(serve, connect)
     for place, extra in ((site.io, 1), (socket, 0)):
@@ -49,6 +50,7 @@ def test_once_off_prepend_and_listeners(serve: Servers, connect: Connect) -> Non
         assert place.listeners("step") == []
 
 
+@pytest.mark.feature(137)
 def test_on_any_hears_of_every_event_before_its_handlers(serve: Servers, connect: Connect) -> None:
     site, client, socket = one(serve, connect)
     steps: list[Any] = []
@@ -87,6 +89,7 @@ def test_what_it_returns_or_raises_changes_nothing(serve: Servers, connect: Conn
     assert record.exc_info is not None
 
 
+@pytest.mark.feature(138)
 def test_on_any_outgoing_hears_of_direct_events_and_of_broadcasts_for_each_recipient(
     serve: Servers, connect: Connect
 ) -> None:
@@ -117,6 +120,7 @@ def test_on_any_outgoing_hears_of_direct_events_and_of_broadcasts_for_each_recip
     assert socket.listeners_any_outgoing() == [first]
 
 
+@pytest.mark.feature(140)
 @pytest.mark.feature(37)
 def test_a_sockets_middleware_may_change_and_refuse_an_event(serve: Servers, connect: Connect) -> None:
     site, client, socket = one(serve, connect)

@@ -43,6 +43,7 @@ class Chat(NamespaceHandlers):
         raise AssertionError("a property was asked for")
 
 
+@pytest.mark.feature(65)
 @pytest.mark.parametrize("where", ["/chat", re.compile("/ch.*")])
 def test_methods_handle_the_events_they_are_named_after(serve: Servers, connect: Connect, where: Any) -> None:
     site = serve()

@@ -24,6 +24,7 @@ def test_a_namespaces_handlers_get_the_socket_first_and_run_before_the_sockets_o
     assert calls == [("namespace", socket, 1, [2]), ("own", 1, [2])]
 
 
+@pytest.mark.feature(64)
 def test_on_is_a_decorator_or_a_call(serve: Servers, connect: Connect) -> None:
     site = serve()
 
@@ -104,6 +105,7 @@ def test_emit_and_send_reach_everyone_in_the_namespace_and_nobody_else(
     assert [client.events for client in clients] == [[], [], []]
 
 
+@pytest.mark.feature(83)
 def test_sockets_is_a_view_that_cannot_be_changed(serve: Servers, connect: Connect) -> None:
     site = serve()
     sockets = site.io.sockets
@@ -129,6 +131,7 @@ def test_nobody_is_reached_before_anybody_has_connected() -> None:
     assert not io.engine.is_bound
 
 
+@pytest.mark.feature(85)
 def test_a_namespace_names_itself_and_is_made_once(serve: Servers) -> None:
     io = serve().io
     chat = io.of("chat")

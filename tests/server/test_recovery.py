@@ -88,6 +88,7 @@ def arrive(serve: Servers, connect: Connect) -> Arrive:
     return arrive
 
 
+@pytest.mark.feature(146)
 def test_who_comes_back_has_id_rooms_data_and_what_was_missed(arrive: Arrive, connect: Connect) -> None:
     site, client, socket = arrive()
     socket.join("lobby")
@@ -312,6 +313,7 @@ def test_a_middleware_that_refuses_ends_the_session(serve: Servers, connect: Con
     assert not client.arrive().recovered
 
 
+@pytest.mark.feature(120)
 def test_what_had_to_go_is_told(arrive: Arrive) -> None:
     site, client, _socket = arrive(recovery={"max_events": 3})
     site.io.emit("seen")
@@ -401,6 +403,7 @@ def record(recovery: Recovery, now: float, size: int = 10, **options: Any) -> in
     return number
 
 
+@pytest.mark.feature(122)
 def test_bytes_and_events_are_bounded_and_counted_exactly() -> None:
     recovery = store(max_events=100, max_bytes=10_000)
     journals = [recovery.journal() for _ in range(3)]

@@ -34,6 +34,7 @@ def one(serve: Servers, connect: Connect, transport: str = "websocket", **option
 # -- from us to the client ------------------------------------------------------------------------
 
 
+@pytest.mark.feature(47)
 @BOTH
 def test_what_is_emitted_arrives_in_order(serve: Servers, connect: Connect, transport: str) -> None:
     _, client, socket = one(serve, connect, transport)
@@ -42,6 +43,7 @@ def test_what_is_emitted_arrives_in_order(serve: Servers, connect: Connect, tran
     assert [client.expect("count")[0] for _ in range(300)] == list(range(300))
 
 
+@pytest.mark.feature(95)
 @BOTH
 @pytest.mark.feature(23)
 def test_binary_travels_at_any_depth_both_ways(serve: Servers, connect: Connect, transport: str) -> None:
@@ -52,6 +54,7 @@ def test_binary_travels_at_any_depth_both_ways(serve: Servers, connect: Connect,
     assert client.call("echo", NESTED, b"x" * 70_000) == [NESTED, b"x" * 70_000]
 
 
+@pytest.mark.feature(48)
 def test_send_emits_a_message_event(serve: Servers, connect: Connect) -> None:
     _, client, socket = one(serve, connect)
     socket.send("a", 1)
@@ -84,6 +87,7 @@ def test_what_cannot_be_sent_is_the_callers_error_and_leaves_nothing_behind(
     assert client.events == [("/", "good", ())]
 
 
+@pytest.mark.feature(69)
 def test_nobody_hears_of_an_emit_after_the_client_has_left(serve: Servers, connect: Connect) -> None:
     site, client, socket = one(serve, connect)
     client.disconnect()
@@ -112,6 +116,7 @@ def test_call_returns_the_acknowledgement(
     assert socket.call("question", b"binary") == result
 
 
+@pytest.mark.feature(51)
 def test_call_works_inside_handlers(serve: Servers, connect: Connect) -> None:
     site = serve()
 
@@ -131,6 +136,7 @@ def test_call_works_inside_handlers(serve: Servers, connect: Connect) -> None:
     assert site.sockets[0].data == {"name": "bob"}
 
 
+@pytest.mark.feature(50)
 def test_the_callback_gets_the_acknowledgements_values(serve: Servers, connect: Connect) -> None:
     _, client, socket = one(serve, connect)
     client.answers["question"] = lambda: [1, {"two": b"3"}]
@@ -212,6 +218,7 @@ def test_a_late_acknowledgement_is_ignored(serve: Servers, connect: Connect) -> 
     assert client.call("echo", 1) == [1]
 
 
+@pytest.mark.feature(52)
 @pytest.mark.parametrize(
     ("leave", "reason"),
     [
@@ -249,6 +256,7 @@ def test_a_client_may_owe_n_acknowledgements_and_no_more(serve: Servers, connect
 # -- rooms ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature(71)
 def test_a_socket_is_in_the_room_of_its_id_and_in_those_it_joins(serve: Servers, connect: Connect) -> None:
     site, client, socket = one(serve, connect)
     assert socket.id == client.joined["/"]
@@ -263,6 +271,7 @@ def test_a_socket_is_in_the_room_of_its_id_and_in_those_it_joins(serve: Servers,
     assert site.io.rooms() == frozenset()
 
 
+@pytest.mark.feature(73)
 @pytest.mark.feature(112)
 def test_the_rooms_are_still_known_to_disconnecting_but_not_to_disconnect(
     serve: Servers, connect: Connect
@@ -293,6 +302,7 @@ def test_the_number_of_rooms_is_limited(serve: Servers, connect: Connect) -> Non
 # -- leaving ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature(94)
 @BOTH
 def test_disconnect_leaves_one_namespace(serve: Servers, connect: Connect, transport: str) -> None:
     site = serve()
@@ -364,6 +374,7 @@ def test_a_socket_knows_its_client(serve: Servers, connect: Connect) -> None:
     assert client.sid != socket.id
 
 
+@pytest.mark.feature(63)
 def test_a_sockets_own_handlers_get_the_arguments_only(serve: Servers, connect: Connect) -> None:
     _, client, socket = one(serve, connect)
     calls: list[Any] = []

@@ -253,6 +253,7 @@ def test_whatever_comes_is_taken_or_refused(value: Any) -> None:
 # -- over the wire ---------------------------------------------------------------------------------
 
 
+@pytest.mark.feature(70)
 def test_the_client_hears_of_a_mismatch_if_it_asked(serve: Servers, connect: Connect) -> None:
     site = serve()
     seen: list[Any] = []

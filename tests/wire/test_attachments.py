@@ -85,6 +85,7 @@ def test_2_3_count_of_attachments_that_is_not_1_to_10_closes(serve: Servers, cou
     assert running.events() == []
 
 
+@pytest.mark.feature(97)
 @pytest.mark.parametrize(("count", "closes"), [(2, False), (3, True)])
 def test_2_3_max_attachments_is_an_option(serve: Servers, count: int, closes: bool) -> None:
     running = serve(max_attachments=2)
@@ -176,6 +177,7 @@ def test_2_3_binary_ack_from_the_client(serve: Servers) -> None:
     assert seen == [(b"\x02", 2)]
 
 
+@pytest.mark.feature(96)
 def test_2_3_binary_in_a_namespace_with_an_id_both_ways(serve: Servers) -> None:
     running = serve()
     running.of("/chat")

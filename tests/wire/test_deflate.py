@@ -84,6 +84,7 @@ def test_the_threshold_is_the_shortest_message_that_is_compressed(
     client.close()
 
 
+@pytest.mark.feature(56)
 def test_an_event_may_ask_not_to_be_compressed(serve: Servers) -> None:
     site = serve(per_message_deflate=True)
     client = join(site)

@@ -66,6 +66,7 @@ def test_2_3_id_of_a_connect_is_ignored(serve: Servers, packet: str) -> None:
     assert running.sockets[0].handshake.auth == {"a": 1}
 
 
+@pytest.mark.feature(86)
 @pytest.mark.parametrize("name", ["/nope", "/chat?x=1", "/chat/", "/Chat", "/__proto__"])
 def test_2_3_unknown_namespace_is_refused_and_the_connection_stays(serve: Servers, name: str) -> None:
     running = serve()
