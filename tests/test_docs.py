@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +17,24 @@ from socketio_sync.options import EngineOptions, ServerOptions
 
 def test_every_generated_page_is_up_to_date() -> None:
     assert stale() == [], "make docs"
+
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
+
+
+def test_every_link_in_the_documentation_leads_somewhere() -> None:
+    for path in [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]:
+        targets = [target for target, _ in LINK.findall(path.read_text()) if "://" not in target]
+        assert [target for target in targets if not (path.parent / target).exists()] == [], path
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    linked = {target for target, _ in LINK.findall((DOCS / "README.md").read_text())}
+    steps = {
+        f"tutorial/{target}" for target, _ in LINK.findall((DOCS / "tutorial" / "README.md").read_text())
+    }
+    assert sorted(pages - linked - steps) == ["README.md"]
 
 
 def test_every_generated_page_says_so() -> None:

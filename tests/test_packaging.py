@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from configparser import ConfigParser
@@ -12,33 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import build
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = {
     "socketio_sync": ROOT / "socketio_sync",
     "flask_socketio_sync": ROOT / "contrib" / "flask" / "flask_socketio_sync",
 }
-BESIDES_PACKAGES = shutil.ignore_patterns(
-    ".*", "*.egg-info", "__pycache__", "build", "dist", "htmlcov", "node_modules", "*.log"
-)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both archives from a copy, so that the checkout gets no build folder; return their folder."""
-    tree = tmp_path_factory.mktemp("packaging") / "tree"
-    shutil.copytree(ROOT, tree, ignore=BESIDES_PACKAGES)
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        "--no-isolation",
-        "--outdir",
-        str(tree.parent / "dist"),
-        str(tree),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return tree.parent / "dist"
+    """Build both archives; return their folder."""
+    return build(tmp_path_factory.mktemp("packaging"))
 
 
 def package_files() -> set[str]:

@@ -71,10 +71,10 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.stdout.close()
 
 
-def run_node(script: str, *arguments: str, timeout: float = 60) -> None:
+def run_node(script: str, *arguments: str, timeout: float = 60, **variables: str) -> None:
     run = subprocess.run(
         [tool("node"), str(HERE / script), *arguments],
-        env=environment(PYTHONPATH=str(ROOT)),
+        env=environment(PYTHONPATH=str(ROOT), **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

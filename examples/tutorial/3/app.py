@@ -1,0 +1,29 @@
+from typing import Annotated
+
+from flask import Flask
+from msgspec import Meta, Struct
+
+from socketio_sync import Server, WSGIApp
+
+web = Flask(__name__, static_url_path="")
+io = Server(serve_client="node_modules/socket.io-client/dist")
+app = WSGIApp(io, web)
+
+
+class Message(Struct):
+    text: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+@web.route("/")
+def index():
+    return web.send_static_file("index.html")
+
+
+@io.on("message")
+def message(socket, message: Message):
+    socket.broadcast.emit("message", socket.id, message)
+    return {"ok": True}
+
+
+if __name__ == "__main__":
+    io.run(app, port=3000)

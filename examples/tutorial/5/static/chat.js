@@ -1,0 +1,40 @@
+const here = new URLSearchParams(location.search);
+const socket = io({ auth: { name: here.get("name"), room: here.get("room") } });
+const status = document.getElementById("status");
+
+function show(text) {
+  const item = document.createElement("li");
+  item.textContent = text;
+  document.getElementById("messages").append(item);
+  return item;
+}
+
+socket.on("people", (names) => {
+  status.textContent = `here: ${names.join(", ")}`;
+});
+
+socket.on("typing", (name) => {
+  status.textContent = `${name} is typing`;
+});
+
+socket.on("connect_error", (error) => {
+  status.textContent = `refused: ${error.message}`;
+});
+
+socket.on("message", (from, message) => show(`${from}: ${message.text}`));
+
+document.getElementById("text").addEventListener("input", () => socket.volatile.emit("typing"));
+
+document.getElementById("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const input = document.getElementById("text");
+  const text = input.value;
+  const item = show(`me: ${text} ...`);
+  input.value = "";
+  try {
+    const answer = await socket.timeout(5000).emitWithAck("message", { text });
+    item.textContent = answer.ok ? `me: ${text}` : `not sent: ${answer.error.message}`;
+  } catch {
+    item.textContent = `perhaps not sent: ${text}`;
+  }
+});

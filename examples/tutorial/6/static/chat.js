@@ -1,0 +1,49 @@
+const here = new URLSearchParams(location.search);
+const socket = io({ auth: { name: here.get("name"), room: here.get("room") } });
+const status = document.getElementById("status");
+
+function show(text) {
+  const item = document.createElement("li");
+  item.textContent = text;
+  document.getElementById("messages").append(item);
+  return item;
+}
+
+socket.on("people", (names) => {
+  status.textContent = `here: ${names.join(", ")}`;
+});
+
+socket.on("typing", (name) => {
+  status.textContent = `${name} is typing`;
+});
+
+socket.on("connect", () => {
+  show(socket.recovered ? "back again, nothing was missed" : "you are here");
+});
+
+socket.on("disconnect", (reason) => {
+  status.textContent = `disconnected: ${reason}`;
+});
+
+socket.on("connect_error", (error) => {
+  // Refused for good where the server said so; else the client tries again by itself.
+  status.textContent = socket.active ? "trying to connect ..." : `refused: ${error.message}`;
+});
+
+socket.on("message", (from, message) => show(`${from}: ${message.text}`));
+
+document.getElementById("text").addEventListener("input", () => socket.volatile.emit("typing"));
+
+document.getElementById("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const input = document.getElementById("text");
+  const text = input.value;
+  const item = show(`me: ${text} ...`);
+  input.value = "";
+  try {
+    const answer = await socket.timeout(5000).emitWithAck("message", { text });
+    item.textContent = answer.ok ? `me: ${text}` : `not sent: ${answer.error.message}`;
+  } catch {
+    item.textContent = `perhaps not sent: ${text}`;
+  }
+});
