@@ -13,8 +13,10 @@ from socketio_sync.types import Environ
 Part = Literal["for", "host", "proto"]
 
 _OLDER = {"for": "HTTP_X_FORWARDED_FOR", "host": "HTTP_X_FORWARDED_HOST", "proto": "HTTP_X_FORWARDED_PROTO"}
-# An element ends at a comma outside of a quoted string.
-_ELEMENT = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
+_PAIRS = r'\s*\w+=(?:"(?:[^"\\]|\\.)*"|[^",;\s]*)\s*'
+_ELEMENT = re.compile(f"{_PAIRS}(?:;{_PAIRS})*;?\\s*", re.ASCII)
+# So many commas may stand in the quoted strings of the elements that we look at.
+_MAX_QUOTED = 16
 _PAIR = re.compile(r'\s*(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))\s*(?:;|$)', re.ASCII)
 _NODE = re.compile(r"\[([^\]]*)\](?::\w+)?|([^:]*)(?::\w+)?")
 
@@ -32,12 +34,35 @@ def said(environ: Environ, part: Part, *, proxies: int, standard: bool) -> str |
     """
     if proxies < 1:
         return None
-    elements = _ELEMENT.findall(environ.get("HTTP_FORWARDED" if standard else _OLDER[part], ""))
-    elements = [element.strip() for element in elements if element.strip()]
-    if not elements:
-        return None
-    element: str = elements[-min(proxies, len(elements))]
-    return _pair(element, part) if standard else element
+    if standard:
+        element = _element(environ.get("HTTP_FORWARDED", ""), proxies)
+        return _pair(element, part) if element is not None else None
+    elements = [each.strip() for each in environ.get(_OLDER[part], "").split(",")]
+    elements = [each for each in elements if each]
+    return elements[-min(proxies, len(elements))] if elements else None
+
+
+def _element(header: str, proxies: int) -> str | None:
+    """Return the element of the outermost trusted proxy.
+
+    From the right, where the trusted ones write: a client that leaves a quoted string open would otherwise
+    have it end in the element behind it.
+    """
+    element = None
+    count = 0
+    end = start = len(header)
+    for _ in range(proxies + _MAX_QUOTED):
+        start = header.rfind(",", 0, start)
+        candidate = header[start + 1 : end]
+        # Else the comma stands in a quoted string, or nothing stands behind it.
+        if _ELEMENT.fullmatch(candidate):
+            element = candidate
+            count += 1
+        if count == proxies or start < 0:
+            return element
+        if element is candidate or not candidate.strip():
+            end = start
+    return None
 
 
 def _pair(element: str, part: Part) -> str | None:

@@ -66,6 +66,17 @@ def test_a_node_is_its_address(element: str, address: str | None) -> None:
     assert said({"HTTP_FORWARDED": element}, "for", proxies=1, standard=True) == address
 
 
+@pytest.mark.parametrize(
+    "written",
+    ['for=6.6.6.6;x="', '"', 'for="6.6.6.6', 'x="a\\', "for=6.6.6.6,", 'for="6.6.6.6,7.7.7.7"', "," * 5000],
+)
+@pytest.mark.parametrize("proxy", ['for="[2001:db8::1]";proto=https', "for=192.0.2.43"])
+def test_what_a_client_writes_does_not_change_what_the_proxy_says(written: str, proxy: str) -> None:
+    address = said({"HTTP_FORWARDED": proxy}, "for", proxies=1, standard=True)
+    assert address in ("2001:db8::1", "192.0.2.43")
+    assert said({"HTTP_FORWARDED": f"{written}, {proxy}"}, "for", proxies=1, standard=True) == address
+
+
 @given(st.text(alphabet='for=";,\\[]:.1a ', max_size=60), st.integers(1, 3))
 def test_nothing_that_is_written_there_is_an_error(header: str, proxies: int) -> None:
     all_parts({"HTTP_FORWARDED": header}, proxies, standard=True)
