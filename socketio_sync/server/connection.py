@@ -10,89 +10,47 @@ from typing import TYPE_CHECKING, Any
 
 from socketio_sync.engine.server import new_id
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.exceptions import ConnectionRefused, PacketError
-from socketio_sync.logs import Throttle, shown
+from socketio_sync.exceptions import ConnectionRefused
+from socketio_sync.logs import shown
 from socketio_sync.protocol.engineio.handshake import parse_query
 from socketio_sync.protocol.engineio.packet import Message
 from socketio_sync.protocol.socketio.codec import Encoded
-from socketio_sync.protocol.socketio.packet import (
-    ACK,
-    CONNECT,
-    CONNECT_ERROR,
-    DISCONNECT,
-    EVENT,
-    NotJoined,
-    Packet,
-)
-from socketio_sync.server.dispatch import run_event, run_lifecycle, run_middlewares
+from socketio_sync.protocol.socketio.packet import CONNECT, CONNECT_ERROR, Packet
+from socketio_sync.server.dispatch import run_middlewares
 from socketio_sync.server.handshake import Handshake
+from socketio_sync.server.inbox import Inbox
 from socketio_sync.server.outgoing import messages_of
 from socketio_sync.server.recovery import Lost, Missed
 from socketio_sync.server.socket import Socket
-from socketio_sync.transports.polling import PollingTransport
 from socketio_sync.transports.timers import Timer
-from socketio_sync.transports.workers import Backlog
 
 if TYPE_CHECKING:
     from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.server import Server
 
 logger = logging.getLogger(__name__)
-problems = Throttle(logger)
 
 # How an event begins; in MessagePack behind the byte that says how many entries there are.
 _JSON_EVENTS = (b"2", b"5")
 _MSGPACK_EVENT = b"\xa4type\x02"
 
-# While a handler waits in call(), events are taken in beyond the bound of the inbox, or the
-# answer would never be read; up to this many times the bound.
-HARD_LIMIT_FACTOR = 16
 
-
-class Connection:
+class Connection(Inbox):
     """The handler of one Engine.IO session. For the hub's thread only, but for ``send``."""
 
-    __slots__ = (
-        "_attachment_timer",
-        "_calls",
-        "_connect_timer",
-        "_feed",
-        "_partials",
-        "_pending",
-        "_refusals",
-        "_server",
-        "_size",
-        "backlog",
-        "outbox",
-        "runtime",
-        "session",
-        "sockets",
-        "workers",
-    )
+    __slots__ = ("_connect_timer", "_pending", "_refusals", "outbox")
 
     def __init__(self, server: Server, session: EngineSocket) -> None:
         """Serve ``session``."""
-        engine = server.engine
-        self._server = server
-        self.session = session
-        self.runtime = engine.runtime
-        self.workers = self.runtime.workers
+        super().__init__(server, session)
         self.outbox = self.runtime.outbox
-        self.sockets: dict[str, Socket] = {}
-        self._feed = server.codec.decoder(self.sockets).feed
         self._pending: set[str] = set()
         self._refusals = 0
-        self._calls = 0
-        # The bytes of a packet whose attachments are still due, and how many such packets there were.
-        self._size = 0
-        self._partials = 0
-        self.backlog = Backlog(self._on_shorter)
-        self._attachment_timer: Any = None
         timeout = server.options.connect_timeout
         # None once the client has joined a namespace: the engine counts those who have.
         self._connect_timer: Timer | None = self.runtime.timers.after(timeout, self._on_connect_timeout)
 
-    # -- inbound ----------------------------------------------------------------------------------
+    # -- joining and leaving ------------------------------------------------------------------------
 
     def on_open(self) -> None:
         """Let a client of revision 3 join the main namespace, which it doesn't ask for."""
@@ -100,125 +58,9 @@ class Connection:
             # In the next turn: the handshake itself has to come first.
             self.runtime.soon(self._connect, "/", {})
 
-    def on_message(self, data: str | bytes) -> None:
-        """Take one message of the session."""
-        try:
-            packet = self._feed(data)
-        except NotJoined as offence:
-            self._close_for_offence(str(offence))
-            return
-        except PacketError as error:
-            self._malformed(str(error))
-            return
-        size = len(data)
-        if packet is None:
-            if not self._size:
-                self._partials += 1
-                if self._attachment_timer is None:
-                    self._watch_attachments()
-            self._size += size
-            return
-        type_, namespace, payload, ack_id = packet
-        if self._size:
-            size += self._size
-            self._size = 0
-            if namespace not in self.sockets:
-                self._close_for_offence(f"attachments for {shown(namespace)}, which it has left")
-                return
-        if type_ == EVENT:
-            # Handled after those before it.
-            socket = self.sockets[namespace]
-            socket.lane.submit(size, run_event, (socket, payload, ack_id))
-            if self.backlog.jobs:
-                self._bound_inbox()
-        else:
-            self._on_rare(packet)
-
-    def _on_rare(self, packet: Packet) -> None:
-        """Take what isn't an event."""
-        if packet.type == ACK:
-            if not self.sockets[packet.namespace].on_ack(packet.id, packet.data):
-                self._malformed("acknowledgements that nobody asked for")
-        elif packet.type == CONNECT:
-            self._connect(packet.namespace, packet.data if packet.data is not None else {})
-        elif packet.type == DISCONNECT:
-            self.sockets.pop(packet.namespace).on_close("client namespace disconnect")
-        else:
-            self._malformed("a CONNECT_ERROR from a client")
-
-    def _malformed(self, description: str) -> None:
-        problems.warning(
-            "malformed packet",
-            "session %s of %s: malformed packet, closing: %s",
-            self.session.id,
-            self.session.environ.get("REMOTE_ADDR"),
-            shown(description),
-        )
-        for socket in tuple(self.sockets.values()):
-            self.workers.run(run_lifecycle, socket, "error", description)
-        self.session.refuse("parse error", description)
-
-    def _close_for_offence(self, description: str) -> None:
-        problems.warning("offence", "session %s: closing: %s", self.session.id, description)
-        transport = self.session.transport
-        deferred = isinstance(transport, PollingTransport) and not transport.held
-        self.session.refuse("forced server close" if deferred else "forced close", description)
-
     def _on_connect_timeout(self) -> None:
         if not self.sockets:
             self.session.shut("forced close", "no namespace was joined in time", code=1008)
-
-    def _watch_attachments(self) -> None:
-        """See to it that the attachments of the packet that has begun come in time.
-
-        Busy clients have one timer for many packets: a packet that begins while one runs may take up to
-        twice the time.
-        """
-        watched = self._partials
-
-        def on_timeout() -> None:
-            self._attachment_timer = None
-            if not self._size:
-                return
-            if self._partials == watched:
-                self._malformed("the attachments of a packet didn't come in time")
-            else:
-                self._watch_attachments()
-
-        timeout = self._server.options.attachment_timeout
-        self._attachment_timer = self.runtime.timers.after(timeout, on_timeout)
-
-    # -- the inbox --------------------------------------------------------------------------------
-
-    def _bound_inbox(self) -> None:
-        options = self._server.options
-        waiting, size = self.backlog.jobs, self.backlog.bytes
-        if waiting < options.max_queued_events and size <= options.max_queued_event_bytes:
-            return
-        if not self._calls:
-            self.session.pause()
-        elif (
-            waiting >= options.max_queued_events * HARD_LIMIT_FACTOR
-            or size > options.max_queued_event_bytes * HARD_LIMIT_FACTOR
-        ):
-            self._close_for_offence("too many events while a handler waits for an acknowledgement")
-
-    def _on_shorter(self) -> None:
-        """Read on, when the inbox is half empty again."""
-        options = self._server.options
-        if (
-            self.backlog.jobs <= options.max_queued_events // 2
-            and self.backlog.bytes <= options.max_queued_event_bytes // 2
-        ):
-            self.session.resume()
-
-    def on_call(self, change: int) -> None:
-        """Count the handlers that wait for this client's answer: it has to be read."""
-        self._calls += change
-        if self._calls:
-            self.session.resume()
-
-    # -- joining and leaving ------------------------------------------------------------------------
 
     def _connect(self, name: str, auth: dict[str, Any]) -> None:
         if not self.session.is_open:
@@ -265,15 +107,27 @@ class Connection:
         namespace.joining += 1
         socket, missed = self._new_socket(namespace, handshake)
         skip = missed is not None and missed.skip_middlewares
-        refusal = None if skip else run_middlewares(socket)
-        self._pending.discard(name)
-        namespace.joining -= 1
-        if self.session.is_open and refusal is None:
+        refusal: ConnectionRefused | None = None
+        admitted = False
+        try:
+            refusal = None if skip else run_middlewares(socket)
+            admitted = refusal is None and self.session.is_open
+        finally:
+            # Whatever comes out of a middleware.
+            self._pending.discard(name)
+            namespace.joining -= 1
+            if not admitted:
+                self._turn_away(socket)
+        if admitted:
             self._join(socket, missed)
-            return
-        namespace.check_empty()
-        if self.session.is_open and refusal is not None:
+        elif refusal is not None and self.session.is_open:
             self._refuse(name, refusal)
+
+    def _turn_away(self, socket: Socket) -> None:
+        """Forget a socket that isn't let in, and what was kept for it."""
+        if socket.journal is not None:
+            socket.journal.clear()
+        socket.namespace.check_empty()
 
     def _new_id(self, name: str) -> str:
         if self.session.protocol == 4:
@@ -300,6 +154,7 @@ class Connection:
             packets = missed.packets() if missed is not None else ()
         except Lost as lost:
             # So much has come while the middlewares were asked.
+            self._turn_away(socket)
             self.session.shut("forced close", str(lost))
             return
         if self._connect_timer is not None:

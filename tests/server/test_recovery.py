@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from socketio_sync import ConnectionRefused, Server, Socket
 from socketio_sync.options import RecoveryOptions
@@ -311,6 +313,43 @@ def test_a_middleware_that_refuses_ends_the_session(serve: Servers, connect: Con
     with pytest.raises(AssertionError, match="not again"):
         client.arrive()
     assert not client.arrive().recovered
+
+
+@pytest.mark.parametrize("how", ["refused", "gone", "exit"])
+def test_nothing_is_kept_of_a_session_whose_return_fails(
+    serve: Servers, connect: Connect, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda context, kind, *rest: reported.append(kind))
+    site = serve(connection_state_recovery={"skip_middlewares": False})
+    recovery = site.io._main.recovery
+    assert recovery is not None
+    asked: list[Socket] = []
+    go = Event()
+
+    def check(socket: Socket) -> None:
+        if not socket.recovered:
+            return
+        asked.append(socket)
+        if how == "gone":
+            go.wait()
+        raise SystemExit if how == "exit" else ConnectionRefused("not again")
+
+    site.io.use(check)
+    client = Client(site, connect)
+    site.sockets[0].emit("for this one only")
+    assert recovery.size
+    client.cut()
+    wire = connect(site, join=False)
+    wire.ask_to_join(auth={"pid": client.pid})
+    eventually(lambda: asked)
+    if how == "gone":
+        wire.kill()
+        eventually(lambda: not asked[0].conn.is_open)
+        go.set()
+    eventually(lambda: not recovery.size)
+    assert site.io._main.joining == 0
+    assert reported == ([SystemExit] if how == "exit" else [])
 
 
 @pytest.mark.feature(120)
