@@ -12,6 +12,7 @@ from docs.pages.docstrings import block
 from socketio_sync import engine, exceptions, testing
 from socketio_sync.adapters import base
 from socketio_sync.engine.events import Events
+from socketio_sync.protocol.socketio import codec, packet
 from socketio_sync.server.broadcast import Broadcaster
 from socketio_sync.server.chain import Chain, Flags
 from socketio_sync.server.endpoint import Endpoint
@@ -85,6 +86,13 @@ CHAPTERS = [
         [testing.TestClient, testing.Channel, testing.Received, testing.ClientFactory],
     ),
     Chapter(
+        "Parsers",
+        "What packets look like, `Server(parser=...)`; see [Use a parser of your own]"
+        "(../howto/custom-parser.md). `from socketio_sync.protocol.socketio.codec import Codec, Encoded`, "
+        "`from socketio_sync.protocol.socketio.packet import Packet, checked`.",
+        [codec.Codec, codec.Decoder, codec.Encoded, packet.Packet, packet.checked],
+    ),
+    Chapter(
         "Adapters",
         "What knows who is in which room: the contract for those who write one, `Server(adapter=...)`. "
         "`from socketio_sync.adapters.base import Adapter`.",
@@ -93,8 +101,9 @@ CHAPTERS = [
 ]
 
 DOCUMENTED = [each for chapter in CHAPTERS for each in chapter.documented]
-# All but the contract for those who write an adapter.
-APPLICATIONS = [each for each in DOCUMENTED if getattr(each, "__module__", "") != base.__name__]
+# All but the contracts for those who write a parser or an adapter.
+_CONTRACTS = (base.__name__, codec.__name__, packet.__name__)
+APPLICATIONS = [each for each in DOCUMENTED if getattr(each, "__module__", "") not in _CONTRACTS]
 
 
 def page() -> str:

@@ -121,16 +121,18 @@ class Link:
     def send(self, text: bytes | None, attachments: Any = ()) -> None:
         """Send the messages of one packet, in order; over polling, return when they were accepted.
 
-        Raises:
-            OSError, EOFError: The connection is broken.
-            HandshakeRefused: The server refused the POST.
+        Where they can't be sent the session is over, as for the JavaScript client.
         """
-        if self.transport == "websocket":
-            frames = [] if text is None else [_masked(Opcode.TEXT, b"4" + text)]
-            self._wires[-1].send(b"".join([*frames, *[_masked(Opcode.BINARY, data) for data in attachments]]))
-        else:
-            items = [] if text is None else [message_v4(text, False)]
-            self._post(join_v4([*items, *[message_v4(data, True) for data in attachments]]))
+        try:
+            if self.transport == "websocket":
+                frames = [] if text is None else [_masked(Opcode.TEXT, b"4" + text)]
+                frames += [_masked(Opcode.BINARY, data) for data in attachments]
+                self._wires[-1].send(b"".join(frames))
+            else:
+                items = [] if text is None else [message_v4(text, False)]
+                self._post(join_v4([*items, *[message_v4(data, True) for data in attachments]]))
+        except (OSError, EOFError, HandshakeRefused):
+            self._end("transport error")
 
     def _control(self, packet: bytes) -> None:
         if self.transport == "websocket":

@@ -10,8 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
+from socketio_sync.protocol.socketio.packet import EVENT, Packet
+from socketio_sync.testing import TestClient
+from tests.interop.clients import environment, install, tool
 from tests.support.server import Host, Servers, serve
 from tests.support.sio_client import Connect, connect
 
@@ -79,3 +83,29 @@ def test_testing_an_application() -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stdout
     assert "8 passed" in ran.stdout
+
+
+@pytest.mark.interop
+@pytest.mark.feature(98)
+def test_a_parser_of_ones_own(serve: Servers, tmp_path: Path) -> None:
+    io = loaded("howto/custom_parser.py").io
+    host = Host(io)
+    script = tmp_path / "client.js"
+    source = (ROOT / "examples" / "howto" / "custom_parser.js").read_text()
+    # The package's name among the generations installed here; and the program must end for us.
+    source = source.replace('"socket.io-client"', '"sio48"').replace("3000", str(host.port))
+    script.write_text(source.replace("...values));", "...values) || socket.disconnect());"))
+    command = [tool("node"), str(script)]
+    settings = environment(NODE_PATH=str(install(ROOT / ".cache" / "interop")))
+    try:
+        node = gevent.get_hub().threadpool.spawn(
+            subprocess.run, command, env=settings, capture_output=True, text=True, timeout=20
+        )
+        assert node.get(timeout=30).stdout == "it says: hello { n: 1 }\n"
+        with TestClient(io, transport="polling") as client:
+            assert client.call("echo", 1, "x") == (1, "x")
+            client.transmit(Packet(EVENT, "/", {"not": "a list"}))
+            assert client.wait_closed() in ("transport close", "transport error")
+    finally:
+        io.close()
+        host.stop()

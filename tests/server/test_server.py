@@ -72,7 +72,6 @@ def test_each_namespace_gets_an_adapter_of_its_own(serve: Servers, connect: Conn
     assert Adapter.closed == 2
 
 
-@pytest.mark.feature(98)
 @pytest.mark.parametrize("parser", ["msgpack", MsgpackCodec()])
 def test_the_parser_is_an_option(serve: Servers, parser: Any) -> None:
     codec = MsgpackCodec()

@@ -113,3 +113,25 @@ def check_namespace(type_: int, namespace: str) -> None:
         if query >= 0 and length - query - 1 <= MAX_NAMESPACE_QUERY:
             return
     raise PacketError(f"a namespace of {length} characters, {MAX_NAMESPACE} are allowed")
+
+
+def checked(packet: Packet, joined: Container[str]) -> Packet:
+    """Return a packet if a peer may send it; for codecs of an application's own.
+
+    Args:
+        packet: As it came, with ``bytes`` where they belong.
+        joined: The namespaces that the peer is in.
+
+    Raises:
+        PacketError: The packet isn't one of the protocol, or beyond a limit.
+        NotJoined: It is for a namespace that hasn't been joined.
+    """
+    type_, namespace, data, ack_id = packet
+    if not CONNECT <= type_ <= CONNECT_ERROR:
+        raise PacketError("unknown packet type")
+    check_namespace(type_, namespace)
+    if ack_id is not None and not 0 <= ack_id < 10**MAX_ID_DIGITS:
+        raise PacketError(f"an id has at most {MAX_ID_DIGITS} digits")
+    check_joined(type_, namespace, joined)
+    check_data(type_, data)
+    return packet if type_ in (EVENT, ACK) else packet._replace(id=None)

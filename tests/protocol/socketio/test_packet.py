@@ -16,6 +16,7 @@ from socketio_sync.protocol.socketio.packet import (
     DISCONNECT,
     EVENT,
     MAX_EVENT_NAME,
+    MAX_ID_DIGITS,
     MAX_NAMESPACE,
     MAX_NAMESPACE_QUERY,
     RESERVED_EVENTS,
@@ -23,6 +24,7 @@ from socketio_sync.protocol.socketio.packet import (
     check_data,
     check_event,
     check_namespace,
+    checked,
 )
 
 
@@ -96,3 +98,26 @@ def test_the_query_of_a_connect_counts_apart() -> None:
             check_namespace(CONNECT, namespace)
     with pytest.raises(PacketError):
         check_namespace(EVENT, f"{name}?q")
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Packet(7, "/"),
+        Packet(-1, "/"),
+        Packet(EVENT, "/", ["a"], -1),
+        Packet(EVENT, "/", ["a"], 10**MAX_ID_DIGITS),
+        Packet(EVENT, "/other", ["a"]),
+        Packet(EVENT, "/", []),
+        Packet(CONNECT, "/" * 300),
+        Packet(ACK, "/", {}),
+    ],
+)
+def test_a_packet_of_another_codec_is_held_to_the_same_rules(packet: Packet) -> None:
+    with pytest.raises(PacketError):
+        checked(packet, {"/"})
+
+
+def test_a_good_packet_of_another_codec_passes() -> None:
+    assert checked(Packet(EVENT, "/", ["a"], 5), {"/"}) == Packet(EVENT, "/", ["a"], 5)
+    assert checked(Packet(CONNECT, "/new", {}, 5), {"/"}) == Packet(CONNECT, "/new", {}, None)
