@@ -58,6 +58,7 @@ GEVENT = frozenset(
         "testing.link",
         "testing.channel",
         "testing.factory",
+        "testing.ports",
         "http_handler",
         "http_answers",
         "http_connection",

@@ -23,6 +23,7 @@ EXCEPTIONS = {
     "socketio_sync/testing/channel.py": "test_client, which is one",
     "socketio_sync/testing/factory.py": "test_plugin, whose fixture is one",
     "socketio_sync/testing/link.py": "test_client, over both transports",
+    "socketio_sync/testing/ports.py": "test_plugin, whose fixture serves there",
     "socketio_sync/testing/wire.py": "test_client, over both transports",
     "socketio_sync/transports/deflated.py": "tests/wire/test_deflate.py, over a real server",
     "socketio_sync/server/hooks.py": "tables without behaviour; test_dynamic shows that they are copied",

@@ -46,6 +46,7 @@ _MADE = (
     engine.EngineServer,
     testing.TestClient,
     testing.ClientFactory,
+    testing.ServerFactory,
 )
 
 CHAPTERS = [
@@ -81,9 +82,16 @@ CHAPTERS = [
     Chapter("Errors", "`from socketio_sync import AckTimeout`, and so on: one tree.", _ERRORS),
     Chapter(
         "Tests of applications",
-        "`from socketio_sync.testing import TestClient`; and the pytest fixture `socketio_client`, which is "
-        "a `ClientFactory`. See [Test an application](../howto/test-an-application.md).",
-        [testing.TestClient, testing.Channel, testing.Received, testing.ClientFactory],
+        "`from socketio_sync.testing import TestClient`; and the pytest fixtures `socketio_client`, which is "
+        "a `ClientFactory`, and `socketio_server`, a `ServerFactory`. See [Test an application]"
+        "(../howto/test-an-application.md).",
+        [
+            testing.TestClient,
+            testing.Channel,
+            testing.Received,
+            testing.ClientFactory,
+            testing.ServerFactory,
+        ],
     ),
     Chapter(
         "Parsers",

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,7 +39,7 @@ from socketio_sync import (
     handles,
 )
 from socketio_sync.engine import EngineServer, EngineSocket
-from socketio_sync.testing import Channel, ClientFactory, Received, TestClient
+from socketio_sync.testing import Channel, ClientFactory, Received, ServerFactory, TestClient
 from socketio_sync.types import Environ, StartResponse, WSGICallable
 
 
@@ -344,6 +345,20 @@ def raw() -> None:
     engine.close()
 
 
+def serve_elsewhere() -> None:
+    """Serve on a port of one's own while another program runs, and let time pass."""
+    another = Server()
+    servers = ServerFactory()
+    program = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status)"
+    url = servers(WSGIApp(another, site))
+    assert servers.run([sys.executable, "-c", program, url]).stdout == "200\n"
+    with TestClient(another) as client:
+        client.answer_pings = False
+        client.pass_time(60)
+        seen.append(client.wait_closed())
+    another.close()
+
+
 def look_around() -> None:
     """See what is there."""
     assert io.matches({"PATH_INFO": "/socket.io/"})
@@ -362,6 +377,7 @@ def use_everything() -> None:
         connect = ClientFactory()
         listen()
         raw()
+        serve_elsewhere()
         ann, bob = connect(app), connect(app, transport="polling")
         be_a_client(ann)
         socket = io.sockets[bob.id or ""]

@@ -5,5 +5,6 @@ from __future__ import annotations
 from socketio_sync.testing.channel import Channel, Received
 from socketio_sync.testing.client import TestClient
 from socketio_sync.testing.factory import ClientFactory
+from socketio_sync.testing.ports import ServerFactory
 
-__all__ = ["Channel", "ClientFactory", "Received", "TestClient"]
+__all__ = ["Channel", "ClientFactory", "Received", "ServerFactory", "TestClient"]

@@ -93,7 +93,7 @@ class TestClient(Channel):
         if transport not in ("websocket", "polling"):
             raise ValueError(f'transport must be "websocket" or "polling", not {transport!r}')
         super().__init__(self, namespace)
-        server = _server_in(app)
+        server = self._server = _server_in(app)
         if server is not None and server.engine.is_bound and not server.engine.runtime.is_current():
             raise RuntimeError(
                 "the server is served by the hub of another thread; make the TestClient in that thread, or "
@@ -185,6 +185,23 @@ class TestClient(Channel):
     def settle(self) -> None:
         """Run the hub until nothing is left to do now: nothing is runnable and no bytes are under way."""
         self._link.settle()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for the server without waiting for it; blocks until all is at rest.
+
+        Its deadlines come one after the other, and clients answer in between: heartbeats, timeouts, what
+        recovery keeps. Whoever sleeps, or waits in ``call``, waits for the real time.
+
+        Raises:
+            RuntimeError: ``app`` is neither a ``Server`` nor a ``WSGIApp``, so that its clock isn't known.
+        """
+        if self._server is None:
+            raise RuntimeError("pass_time needs a TestClient that was made with a Server or a WSGIApp")
+        timers = self._server.engine.runtime.timers
+        self.settle()
+        while seconds > 0:
+            seconds -= timers.skip(seconds)
+            self.settle()
 
     def wait_closed(self, timeout: float = 1.0) -> str:
         """Block until the connection has ended; return the reason.

@@ -1,4 +1,4 @@
-"""The pytest plugin, which pytest finds by its entry point: the fixture ``socketio_client``."""
+"""The pytest plugin, which pytest finds by its entry point: ``socketio_client`` and ``socketio_server``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from socketio_sync.testing.factory import ClientFactory
+from socketio_sync.testing.ports import ServerFactory
 
 
 @pytest.fixture
@@ -22,3 +23,11 @@ def socketio_client() -> Iterator[ClientFactory]:
         factory.finish()
     except AssertionError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def socketio_server() -> Iterator[ServerFactory]:
+    """Serve applications on free ports until the end of the test, for clients that need one."""
+    factory = ServerFactory()
+    yield factory
+    factory.finish()

@@ -87,6 +87,19 @@ class Timers:
         # Twice what is left: the work stays in proportion to what comes in.
         self._most = max(SWEEP, 2 * len(heap))
 
+    def skip(self, seconds: float) -> float:
+        """Have time pass at once, up to the next deadline at most; return how much that was.
+
+        For tests of what happens after minutes. What is due then is called by the loop, as ever.
+        """
+        heap = self._heap
+        while heap and heap[0][2].callback is None:
+            heapq.heappop(heap)
+        passed = min(seconds, max(heap[0][0] - self.now(), 0.0)) if heap else seconds
+        self._stalled -= passed
+        self._schedule()
+        return passed
+
     def _schedule(self) -> None:
         """Start the one timer for the earliest deadline, or for the next tick if that comes first."""
         if self._timer is not None:

@@ -254,3 +254,40 @@ def test_nothing_is_left_of_the_client_before() -> None:
             assert len(app.io.sockets) == 1
         assert (len(app.io.sockets), app.io.engine.clients_count) == (0, 0)
         app.io.close()
+
+
+def test_an_hour_passes_at_once_and_heartbeats_are_answered(app: App, transport: str) -> None:
+    client = app(transport=transport)
+    pings: list[str] = []
+    app.io.sockets[client.id or ""].conn.on("packet", lambda kind, data: pings.append(kind))
+    client.pass_time(3600)
+    assert client.connected
+    assert pings.count("pong") == 3600 // 25
+    assert client.call("echo", 1) == 1
+
+
+def test_deadlines_come_when_their_time_has_passed(transport: str) -> None:
+    app = App(ping_interval=25, ping_timeout=20, connection_state_recovery=True)
+    client = app(transport=transport, answer_pings=False)
+    client.pass_time(44)
+    assert client.connected
+    client.pass_time(2)
+    assert app.reasons == ["ping timeout"]
+    back = app(auth={"pid": client.pid, "offset": client.offset})
+    assert app.io.sockets[back.id or ""].recovered
+    back.kill()
+    other = app()
+    other.pass_time(121)
+    late = app(auth={"pid": back.pid, "offset": back.offset})
+    assert not app.io.sockets[late.id or ""].recovered
+    app.io.close()
+
+
+def test_no_time_passes_for_a_server_that_is_not_known() -> None:
+    io = Server()
+    with (
+        TestClient(lambda environ, start_response: io(environ, start_response)) as client,
+        pytest.raises(RuntimeError, match="WSGIApp"),
+    ):
+        client.pass_time(1)
+    io.close()

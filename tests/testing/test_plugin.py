@@ -144,3 +144,35 @@ def test_plain():
     result.assert_outcomes(passed=1)
     result = pytester.runpytest_subprocess("-p", "no:socketio_sync", "--fixtures")
     result.stdout.no_fnmatch_line("*socketio_client*")
+
+
+@pytest.mark.parametrize("serving", ["io", "WSGIApp(io, page)"])
+def test_an_application_is_served_on_a_port_for_other_programs(
+    pytester: pytest.Pytester, serving: str
+) -> None:
+    script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status)"
+    result = outcome(
+        pytester,
+        f"""
+import sys
+from socketio_sync import WSGIApp
+
+def page(environ, start_response):
+    start_response("200 OK", [])
+    return []
+
+def test_served(socketio_server, socketio_client):
+    url = socketio_server({serving})
+    path = "/socket.io/?EIO=4&transport=polling"
+    assert socketio_server.run([sys.executable, "-c", {script!r}, url + path]).stdout == "200\\n"
+    # The same server, without the port.
+    assert socketio_client(io).call("echo", 1) == 1
+
+def test_failure(socketio_server):
+    with pytest.raises(AssertionError, match="NameError"):
+        socketio_server.run([sys.executable, "-c", "nobody"])
+    with pytest.raises(AssertionError, match="hasn't ended within 0.2 s"):
+        socketio_server.run([sys.executable, "-c", "input()"], timeout=0.2, stdin=-1)
+""",
+    )
+    result.assert_outcomes(passed=2)

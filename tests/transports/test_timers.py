@@ -373,3 +373,23 @@ def test_no_deadline_is_lost_however_many_there_are() -> None:
     loop.clock += 0.15
     loop.turn()
     assert called == list(range(3 * SWEEP))
+
+
+def test_time_is_skipped_up_to_the_next_deadline() -> None:
+    given = Set()
+    given.after(10, "first")
+    given.after(30, "second")
+    cancelled = given.timers.after(5, lambda: None)
+    cancelled.cancel()
+    assert given.timers.skip(4) == 4
+    assert given.timers.skip(100) == 6
+    assert given.timers.skip(100) == 0
+    given.loop.run(0)
+    assert given.names == ["first"]
+    assert given.timers.skip(100) == 20
+    given.loop.run(0)
+    assert given.names == ["first", "second"]
+    assert given.timers.skip(5) == 5
+    given.after(1, "third")
+    given.loop.run(1)
+    assert given.names[2:] == ["third"]
