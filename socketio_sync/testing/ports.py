@@ -57,7 +57,7 @@ class ServerFactory:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
         except subprocess.TimeoutExpired as error:
-            said = error.stdout or ""
+            said: Any = error.stdout or ""
             raise AssertionError(f"{command[0]} hasn't ended within {timeout:g} s:\n{said}") from None
         assert done.returncode == 0, f"{command[0]} failed:\n{done.stdout}{done.stderr}"
         return done
