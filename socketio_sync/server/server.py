@@ -140,6 +140,8 @@ class Server(Endpoint):
             template=parent.hooks if parent is not None else None,
             on_empty=self._forget if clean_up else None,
         )
+        # Clients may come and go while the application is told of it: it must not be forgotten meanwhile.
+        made.joining += 1
         namespace = self.namespaces.setdefault(name, made)
         if namespace is not made:
             # Another thread was faster.
@@ -149,11 +151,14 @@ class Server(Endpoint):
             parent.children[name] = namespace
         for handler in self._own.functions("new_namespace"):
             run_plain("new_namespace", handler, namespace)
+        made.joining -= 1
         return namespace
 
     def _forget(self, namespace: Namespace) -> None:
-        """Forget a child without clients."""
-        self.namespaces.pop(namespace.name, None)
+        """Forget a child without clients; the first call counts, another one may have its name by now."""
+        if self.namespaces.get(namespace.name) is not namespace:
+            return
+        del self.namespaces[namespace.name]
         for parent in self._parents.values():
             parent.children.pop(namespace.name, None)
         namespace.adapter.close()

@@ -209,6 +209,64 @@ def test_a_client_in_the_middlewares_keeps_its_namespace(serve: Servers, connect
     assert site.io.namespaces["/dyn-1"] is slow[0].namespace
 
 
+def test_a_late_disconnect_handler_does_not_forget_the_namespace_that_has_its_name_by_now(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve(cleanup_empty_child_namespaces=True)
+    parent = site.io.of(DYN)
+    gate = gevent.event.Event()
+    steps: list[str] = []
+
+    def disconnect(socket: Socket) -> None:
+        if not steps:
+            steps.append("waits")
+            gate.wait(5)
+        steps.append("over")
+
+    parent.on("disconnect", disconnect)
+    first, second, third = connect(site), connect(site), connect(site)
+    first.join("/dyn-1")
+    second.join("/dyn-1")
+    first.disconnect("/dyn-1")
+    eventually(lambda: steps)
+    second.disconnect("/dyn-1")
+    eventually(lambda: "/dyn-1" not in site.io.namespaces)
+    third.join("/dyn-1")
+    child = site.io.of("/dyn-1")
+    gate.set()
+    eventually(lambda: steps == ["waits", "over", "over"])
+    first.call("echo")
+    assert site.io.namespaces["/dyn-1"] is parent.children["/dyn-1"] is child
+    assert len(child.sockets) == 1
+
+
+def test_a_namespace_of_which_the_application_is_being_told_is_not_forgotten(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve(cleanup_empty_child_namespaces=True)
+    site.io.of(DYN)
+    gate = gevent.event.Event()
+    made: list[Any] = []
+
+    @site.io.on("new_namespace")
+    def new_namespace(namespace: Any) -> None:
+        made.append(namespace)
+        gate.wait(5)
+
+    first, second = connect(site), connect(site)
+    first.ask_to_join("/dyn-1")
+    eventually(lambda: made)
+    second.join("/dyn-1")
+    second.disconnect("/dyn-1")
+    second.call("echo")
+    gate.set()
+    first.wait(lambda: "/dyn-1" in first.joined)
+    assert site.io.namespaces["/dyn-1"] is made[0]
+    assert len(made) == 1
+    first.disconnect("/dyn-1")
+    eventually(lambda: "/dyn-1" not in site.io.namespaces)
+
+
 @pytest.mark.parametrize("wrong", [None, 5, b"/x", ["/x"]])
 def test_a_namespace_is_a_name_a_pattern_or_a_function(wrong: Any) -> None:
     with pytest.raises(TypeError):
