@@ -36,7 +36,7 @@ _MSGPACK_EVENT = b"\xa4type\x02"
 
 
 class Connection(Inbox):
-    """The handler of one Engine.IO session. For the hub's thread only, but for ``send``."""
+    """The handler of one Engine.IO session. For the hub's thread only."""
 
     __slots__ = ("_connect_timer", "_pending", "_refusals", "outbox")
 
@@ -229,13 +229,6 @@ class Connection(Inbox):
             socket.on_close(reason, description)
 
     # -- outbound ---------------------------------------------------------------------------------
-
-    def send(self, encoded: Encoded) -> None:
-        """Queue an encoded packet. From any greenlet or thread."""
-        if self.runtime.is_current():
-            self.send_now(encoded)
-        else:
-            self.runtime.from_thread(self.send_now, encoded)
 
     def send_now(self, encoded: Encoded) -> None:
         """Queue an encoded packet."""

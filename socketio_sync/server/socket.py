@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.exceptions import Disconnected, RoomLimitError, SocketIOError
 from socketio_sync.options import ServerOptions
+from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, DISCONNECT, EVENT, Packet
 from socketio_sync.server.acks import PendingAck
 from socketio_sync.server.broadcast import BroadcastOperator
@@ -226,8 +227,16 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
     def send_packet(self, packet: Packet) -> None:
         """Encode a packet and queue it, if the client is here."""
         encoded = self.namespace.codec.encode(packet)
+        runtime = self.connection.runtime
+        if not runtime.is_current():
+            runtime.from_thread(self._send, encoded)
+        elif self.connected:
+            self.connection.send_now(encoded)
+
+    def _send(self, encoded: Encoded) -> None:
+        # It may have left since a thread has emitted, and be here with another socket.
         if self.connected:
-            self.connection.send(encoded)
+            self.connection.send_now(encoded)
 
     def send_ack(self, ack_id: int, values: Sequence[Any]) -> None:
         """Acknowledge one of the client's events; on the hub's thread."""

@@ -53,6 +53,22 @@ def test_t1_a_call_from_a_thread_gets_its_answer(serve: Servers, connect: Connec
     assert took < 2
 
 
+def test_nothing_from_a_thread_comes_behind_the_disconnect(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    site.of("/a")
+    client = connect(site)
+    client.join("/a")
+    socket = site.sockets[1]
+    # The hub's thread waits for it: the hub has no turn between the two.
+    thread = threading.Thread(target=socket.emit, args=("late",))
+    thread.start()
+    thread.join()
+    socket.disconnect()
+    client.call("echo")
+    assert client.left == ["/a"]
+    assert client.events == []
+
+
 def test_a_call_from_a_thread_ends_when_the_client_leaves(serve: Servers, connect: Connect) -> None:
     site = serve()
     client = connect(site)
