@@ -97,37 +97,29 @@ class Connection(Inbox):
 
     def _admit(self, name: str, handshake: Handshake) -> None:
         """Have the namespace made if need be, and ask its middlewares; in a worker."""
-        server = self._server
-        namespace = server.namespaces.get(name) or server.adopt(name, handshake.auth)
-        if namespace is None:
+        try:
+            namespace = self._server.namespaces.get(name) or self._server.adopt(name, handshake.auth)
+            if namespace is None:
+                self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
+            else:
+                self._ask(namespace, handshake)
+        finally:
             self._pending.discard(name)
-            self._refuse(name, ConnectionRefused("Invalid namespace"), unknown=True)
-            return
+
+    def _ask(self, namespace: Namespace, handshake: Handshake) -> None:
         # It must not be forgotten meanwhile.
         namespace.joining += 1
-        socket, missed = self._new_socket(namespace, handshake)
-        skip = missed is not None and missed.skip_middlewares
-        refusal: ConnectionRefused | None = None
-        admitted = False
         try:
+            socket, missed = self._new_socket(namespace, handshake)
+            skip = missed is not None and missed.skip_middlewares
             refusal = None if skip else run_middlewares(socket)
-            admitted = refusal is None and self.session.is_open
+            if refusal is None:
+                self._join(socket, missed)
+            elif self.session.is_open:
+                self._refuse(namespace.name, refusal)
         finally:
-            # Whatever comes out of a middleware.
-            self._pending.discard(name)
             namespace.joining -= 1
-            if not admitted:
-                self._turn_away(socket)
-        if admitted:
-            self._join(socket, missed)
-        elif refusal is not None and self.session.is_open:
-            self._refuse(name, refusal)
-
-    def _turn_away(self, socket: Socket) -> None:
-        """Forget a socket that isn't let in, and what was kept for it."""
-        if socket.journal is not None:
-            socket.journal.clear()
-        socket.namespace.check_empty()
+            namespace.check_empty()
 
     def _new_id(self, name: str) -> str:
         if self.session.protocol == 4:
@@ -149,12 +141,14 @@ class Connection(Inbox):
 
     def _join(self, socket: Socket, missed: Missed | None = None) -> None:
         """Let a socket in: the CONNECT reply, what it has missed, then the application's handlers."""
+        if not self.session.is_open:
+            # A middleware has blocked, or a handler of the client's earlier connection has closed this one.
+            return
         namespace = socket.namespace
         try:
             packets = missed.packets() if missed is not None else ()
         except Lost as lost:
             # So much has come while the middlewares were asked.
-            self._turn_away(socket)
             self.session.shut("forced close", str(lost))
             return
         if self._connect_timer is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from gevent import Timeout
+from gevent import GreenletExit, Timeout
 
 from socketio_sync.exceptions import ConnectionRefused, PayloadError, SocketIOError
 from socketio_sync.logs import Throttle, shown
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 problems = Throttle(logger)
 
-# gevent's timeout isn't an Exception, yet a handler that lets one escape has simply failed.
-Failure = (Exception, Timeout)
+# gevent's timeout isn't an Exception, yet a handler that lets one escape has simply failed; so has one that
+# was killed.
+Failure = (Exception, Timeout, GreenletExit)
 
 
 def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
@@ -208,7 +209,7 @@ def report(socket: Socket, event: Any, error: BaseException) -> None:
     for handler in tuple(socket.namespace.hooks.error_handlers):
         try:
             handler(socket, event, error)
-        except Exception:
+        except Failure:
             logger.exception("an error handler raised")
 
 

@@ -250,8 +250,10 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         self.lane.submit(0, Socket._connected, self)
 
     def _connected(self) -> None:
-        run_lifecycle(self, "connection")
-        self._ready = True
+        try:
+            run_lifecycle(self, "connection")
+        finally:
+            self._ready = True
 
     def expect(self, ack_id: int, pending: PendingAck) -> bool:
         """Enter who waits for an acknowledgement; tell whether there was room."""
@@ -303,10 +305,15 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     def _closed(self, why: tuple[str, str]) -> None:
         reason, description = why
-        run_lifecycle(self, "disconnecting", reason, description)
-        self.namespace.adapter.leave_all(self)
-        run_lifecycle(self, "disconnect", reason, description)
-        self.namespace.check_empty()
+        try:
+            run_lifecycle(self, "disconnecting", reason, description)
+        finally:
+            # Whatever a handler raises that nobody may contain, SystemExit for one.
+            self.namespace.adapter.leave_all(self)
+            try:
+                run_lifecycle(self, "disconnect", reason, description)
+            finally:
+                self.namespace.check_empty()
 
     def disconnect_packet(self) -> Packet:
         """Return the packet that tells the client that it was disconnected."""

@@ -249,18 +249,50 @@ def test_a_handler_that_raises_costs_its_event_only(serve: Servers, connect: Con
     assert functions(records[0])[-1] == "broken"
 
 
+def killed(*arguments: Any) -> None:
+    raise gevent.GreenletExit
+
+
 @pytest.mark.parametrize("event", ["disconnecting", "disconnect"])
+@pytest.mark.parametrize("handler", [broken, killed])
 def test_a_disconnect_handler_that_raises_harms_nobody(
-    serve: Servers, connect: Connect, logged: Logged, event: str
+    serve: Servers, connect: Connect, logged: Logged, event: str, handler: Any
 ) -> None:
     site = serve()
-    site.io.on(event, broken)
+    site.io.on(event, handler)
     client = connect(site)
     site.io.on(event, lambda socket, reason: site.record.append((event, reason)))
     client.disconnect()
     site.reached(event, "client namespace disconnect")
     eventually(lambda: site.io.rooms() == frozenset())
     assert len(logged.take()) == 1
+
+
+def test_an_error_handler_that_lets_a_timeout_escape_harms_nobody(
+    serve: Servers, connect: Connect, logged: Logged
+) -> None:
+    site = serve()
+    site.io.on("disconnecting", broken)
+    site.io.on_error(lambda socket, event, error: gevent.Timeout(0.001).start() or gevent.sleep(5))
+    connect(site).disconnect()
+    site.reached("disconnect", "/", "client namespace disconnect")
+    assert site.io.rooms() == frozenset()
+    assert len(logged.take()) == 2
+
+
+def test_who_has_connected_is_told_of_as_disconnected_whatever_its_handlers_raise(
+    serve: Servers, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = serve()
+    reported: list[Any] = []
+    hub = gevent.get_hub()
+    monkeypatch.setattr(hub, "handle_error", lambda context, type, value, tb: reported.append(type))
+    for event in ("connection", "disconnecting"):
+        site.io.on(event, lambda *arguments: exit(3))
+    connect(site).disconnect()
+    site.reached("disconnect", "/", "client namespace disconnect")
+    assert site.io.rooms() == frozenset()
+    assert reported == [SystemExit, SystemExit]
 
 
 def test_a_system_exit_in_a_handler_is_reported_and_the_client_served_on(

@@ -142,3 +142,30 @@ def test_a_refusal_reaches_the_client_whatever_is_wrong_with_its_data(
     assert ws.text() == ('44/refused,"no"' if eio == 3 else '44/refused,{"message":"no"}')
     (record,) = logged.take()
     assert "/refused" in record.getMessage()
+
+
+@pytest.mark.parametrize("registered", ["middleware", "matcher"])
+def test_who_is_asked_and_killed_or_exits_keeps_nobody_from_trying_again(
+    serve: Servers, connect: Connect, logged: Logged, monkeypatch: pytest.MonkeyPatch, registered: str
+) -> None:
+    site = serve(cleanup_empty_child_namespaces=True)
+    reported: list[Any] = []
+    hub = gevent.get_hub()
+    monkeypatch.setattr(hub, "handle_error", lambda context, type, value, tb: reported.append(type))
+    errors: list[BaseException] = [gevent.GreenletExit(), SystemExit(3)]
+
+    def ask(*arguments: Any) -> bool:
+        if errors:
+            raise errors.pop(0)
+        return True
+
+    parent = site.io.of(ask if registered == "matcher" else lambda name, auth: True)
+    if registered == "middleware":
+        parent.use(ask)
+    client = connect(site)
+    assert client.refusal("/a")
+    assert len(logged.take()) == 1
+    client.ask_to_join("/a")
+    eventually(lambda: reported == [SystemExit])
+    assert list(site.io.namespaces) == ["/"]
+    client.join("/a")
