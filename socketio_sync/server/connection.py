@@ -6,6 +6,7 @@ Specification: socket.io-protocol, "Connection to a namespace"; wire.md 2.3, 2.8
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.engine.server import new_id
@@ -111,12 +112,14 @@ class Connection(Inbox):
         namespace.joining += 1
         try:
             socket, missed = self._new_socket(namespace, handshake)
-            skip = missed is not None and missed.skip_middlewares
-            refusal = None if skip else run_middlewares(socket)
+            refusal = None if missed is not None and missed.skip_middlewares else run_middlewares(socket)
             if refusal is None:
                 self._join(socket, missed)
-            elif self.session.is_open:
-                self._refuse(namespace.name, refusal)
+            else:
+                if missed is not None:
+                    missed.forget()
+                if self.session.is_open:
+                    self._refuse(namespace.name, refusal)
         finally:
             namespace.joining -= 1
             namespace.check_empty()
@@ -140,31 +143,28 @@ class Connection(Inbox):
         return socket, None
 
     def _join(self, socket: Socket, missed: Missed | None = None) -> None:
-        """Let a socket in: the CONNECT reply, what it has missed, then the application's handlers."""
+        """Let a socket in, if its client still waits: the reply, what it has missed, then the handlers."""
         if not self.session.is_open:
-            # A middleware has blocked, or a handler of the client's earlier connection has closed this one.
             return
-        namespace = socket.namespace
-        try:
-            packets = missed.packets() if missed is not None else ()
-        except Lost as lost:
-            # So much has come while the middlewares were asked.
-            self.session.shut("forced close", str(lost))
-            return
+        namespace, recovery, journal = socket.namespace, socket.namespace.recovery, socket.journal
+        packets: Sequence[Encoded] = ()
+        if recovery is not None and journal is not None:
+            try:
+                packets = recovery.enter(socket, journal, missed)
+            except Lost as lost:
+                self.session.shut("forced close", str(lost))
+                return
         if self._connect_timer is not None:
             self._connect_timer.cancel()
             self._connect_timer = None
             self._server.engine.joined += 1
         self.sockets[namespace.name] = socket
         socket.connected = True
-        reply = {"sid": socket.id} if self.session.protocol == 4 else None
-        if socket.journal is not None and reply is not None and namespace.recovery is not None:
-            namespace.recovery.live[socket.journal.pid] = socket
-            reply["pid"] = socket.journal.pid
+        pid = {} if journal is None else {"pid": journal.pid}
+        reply = {"sid": socket.id, **pid} if self.session.protocol == 4 else None
         self._send_packet(Packet(CONNECT, namespace.name, reply))
         # Behind it: clients keep what comes before, and get it again when they come back without it.
-        for encoded in packets:
-            self.send_now(encoded)
+        namespace.send_missed(socket, packets)
         namespace.add(socket)
         if missed is not None:
             namespace.adapter.join(socket, missed.session.rooms)

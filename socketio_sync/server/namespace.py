@@ -21,12 +21,12 @@ from socketio_sync.engine.views import View
 from socketio_sync.exceptions import AckLimitError, RoomLimitError
 from socketio_sync.options import ServerOptions
 from socketio_sync.protocol.engineio.packet import Batch
-from socketio_sync.protocol.socketio.codec import Codec
+from socketio_sync.protocol.socketio.codec import Codec, Encoded
 from socketio_sync.server.answers import Share
 from socketio_sync.server.dispatch import run_outgoing, run_plain, run_server_side
 from socketio_sync.server.endpoint import Endpoint
 from socketio_sync.server.hooks import Hooks
-from socketio_sync.server.outgoing import Broadcast
+from socketio_sync.server.outgoing import Broadcast, messages_of
 from socketio_sync.server.recovery import Recovery
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.workers import Backlog, Lane
@@ -208,6 +208,12 @@ class Namespace(Endpoint):
             outbox.deliver(plain, outgoing.batch(), _fan_out)
             sockets = [socket for socket in sockets if socket.journal is not None]
         outbox.deliver(sockets, marked.batch(), _fan_out)
+
+    def send_missed(self, socket: Socket, packets: Sequence[Encoded]) -> None:
+        """Send what a client that has come back has missed; as to many, so that it never waits."""
+        if packets:
+            batch = Batch(*[messages_of(encoded) for encoded in packets])
+            self.engine.runtime.outbox.deliver((socket,), batch, _fan_out)
 
     def now(self) -> float:
         """Return the time of the runtime's timers, in seconds."""

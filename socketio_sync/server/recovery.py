@@ -240,8 +240,7 @@ class Recovery:
             session = next(iter(self._sessions.values()))
             if session.closed >= now - self.options.max_disconnection_duration:
                 break
-            del self._sessions[session.journal.pid]
-            session.journal.clear()
+            self.forget(session)
         self._journal.forget_before(now - self.max_age)
         for socket in self.live.values():
             if socket.journal is not None:
@@ -249,7 +248,7 @@ class Recovery:
         return bool(self.size or self._sessions)
 
     def returned(self, auth: Mapping[str, Any], now: float) -> tuple[Missed | None, str | None]:
-        """Take out the session of a client that says that it has come back; or tell why there is none."""
+        """Return the session of a client that says that it has come back; or tell why there is none."""
         claims = claims_of(auth)
         if claims is None:
             return None, None
@@ -259,7 +258,7 @@ class Recovery:
             return None, str(lost)
 
     def claim(self, claims: Claims, now: float) -> Missed:
-        """Take a session out, once and for all, for a client that comes back.
+        """Return the session of a client that comes back; it is kept until ``enter`` takes it out.
 
         Where the end of its earlier connection wasn't noticed yet, that is closed first: nobody else knows
         the secret.
@@ -271,17 +270,48 @@ class Recovery:
         if earlier is not None:
             earlier.connection.session.shut("transport close", "the client has come back")
         self.sweep(now)
-        session = self._sessions.pop(claims.pid, None)
+        session = self._sessions.get(claims.pid)
         if session is None:
             raise Lost("the session is unknown, expired, or was recovered already")
+        since = self._since(session, claims.offset)
         try:
-            missed = Missed(self, session, self._since(session, claims.offset))
             # For it to be known now whether all is kept.
-            missed.packets()
+            self.missed(session, since)
         except Lost:
-            session.journal.clear()
+            self.forget(session)
             raise
-        return missed
+        return Missed(self, session, since)
+
+    def enter(self, socket: Socket, journal: Journal, missed: Missed | None) -> Sequence[Encoded]:
+        """Learn that a socket has been let in; return the packets that it has missed.
+
+        Its session can't be claimed again.
+
+        Raises:
+            Lost: While middlewares were asked its session has gone, or so much has come that not all is kept.
+        """
+        packets: Sequence[Encoded] = ()
+        if missed is None:
+            # What was sent meanwhile wasn't meant for it.
+            journal.began = self.last
+        else:
+            session = missed.session
+            if self._sessions.get(journal.pid) is not session:
+                raise Lost("the session has expired, or was recovered by somebody else")
+            try:
+                packets = self.missed(session, missed.since)
+            except Lost:
+                self.forget(session)
+                raise
+            del self._sessions[journal.pid]
+        self.live[journal.pid] = socket
+        return packets
+
+    def forget(self, session: Session) -> None:
+        """Let nobody come back to a session any more; ignored if that is so already."""
+        if self._sessions.get(session.journal.pid) is session:
+            del self._sessions[session.journal.pid]
+            session.journal.clear()
 
     def _text(self, number: int) -> str:
         return f"{self._mark}{number:x}"
@@ -317,30 +347,27 @@ def _offset_of(entry: Entry) -> int:
     return entry.offset
 
 
-class Missed:
-    """A session that has come back, and what it has missed.
+class Missed(NamedTuple):
+    """A session whose client has come back.
 
     Attributes:
-        session: What was kept of it.
-        skip_middlewares: Whether the namespace's middlewares aren't asked again.
+        recovery: Where it is kept.
+        session: What is kept of it.
+        since: The number of the last event that the client has seen.
     """
 
-    __slots__ = ("_recovery", "_since", "session", "skip_middlewares")
+    recovery: Recovery
+    session: Session
+    since: int
 
-    def __init__(self, recovery: Recovery, session: Session, since: int) -> None:
-        """Describe a session that has got everything up to the number ``since``."""
-        self._recovery = recovery
-        self._since = since
-        self.session = session
-        self.skip_middlewares = recovery.options.skip_middlewares
+    @property
+    def skip_middlewares(self) -> bool:
+        """Whether the namespace's middlewares aren't asked again."""
+        return self.recovery.options.skip_middlewares
 
-    def packets(self) -> list[Encoded]:
-        """Return what it has missed until now.
-
-        Raises:
-            Lost: Not all of it is kept.
-        """
-        return self._recovery.missed(self.session, self._since)
+    def forget(self) -> None:
+        """Let the client not come back any more, as a middleware has refused it."""
+        self.recovery.forget(self.session)
 
     def restore(self, socket: Socket) -> Socket:
         """Give a new socket what its predecessor had, but for the rooms."""

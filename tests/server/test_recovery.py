@@ -309,9 +309,13 @@ def test_a_middleware_that_refuses_ends_the_session(serve: Servers, connect: Con
 
     site.io.use(check)
     client = Client(site, connect)
+    site.sockets[0].emit("kept", "x" * 1000)
     client.cut()
     with pytest.raises(AssertionError, match="not again"):
         client.arrive()
+    recovery = site.io.of("/").recovery
+    assert recovery is not None
+    assert recovery.size == 0
     assert not client.arrive().recovered
 
 
@@ -381,6 +385,100 @@ def test_clients_of_revision_3_see_no_offsets(serve: Servers, connect: Connect) 
     name, offset = new.expect("news")
     assert (name, isinstance(offset, str)) == (1, True)
     old.close()
+
+
+def test_who_is_cut_off_again_while_middlewares_are_asked_may_still_come_back(
+    arrive: Arrive, connect: Connect
+) -> None:
+    site, client, socket = arrive(recovery={"skip_middlewares": False})
+    client.cut()
+    socket.emit("missed", 1)
+    asked: list[Socket] = []
+    gate = Event()
+
+    def ask(another: Socket) -> None:
+        asked.append(another)
+        if len(asked) == 1:
+            gate.wait(5)
+
+    site.io.use(ask)
+    lost = connect(site, join=False)
+    lost.ask_to_join(auth={"pid": client.pid})
+    eventually(lambda: asked)
+    lost.kill()
+    eventually(lambda: site.io.engine.clients_count == 0)
+    socket.emit("missed", 2)
+    gate.set()
+    again = client.arrive()
+    assert again.recovered
+    assert again.id == socket.id
+    assert client.got == [("missed", 1), ("missed", 2)]
+    assert len(site.record) == 3
+
+
+def test_of_two_that_claim_a_session_only_one_gets_it(arrive: Arrive, connect: Connect) -> None:
+    site, client, _ = arrive(recovery={"skip_middlewares": False})
+    client.cut()
+    gate = Event()
+    asked: list[Socket] = []
+
+    def ask(another: Socket) -> None:
+        asked.append(another)
+        if len(asked) == 1:
+            gate.wait(5)
+
+    site.io.use(ask)
+    slow = connect(site, join=False)
+    slow.ask_to_join(auth={"pid": client.pid})
+    eventually(lambda: asked)
+    again = client.arrive()
+    gate.set()
+    assert slow.closed.wait(5)
+    assert again.connected
+    assert list(site.io.sockets.values()) == [again]
+
+
+def test_what_was_sent_before_a_client_was_let_in_is_not_sent_when_it_comes_back(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve(connection_state_recovery=True)
+    site.io.use(lambda socket: site.io.emit("early", 1))
+    client = Client(site, connect)
+    client.cut()
+    assert client.arrive().recovered
+    assert client.got == []
+
+
+def test_who_is_sent_away_by_the_end_of_its_earlier_connection_does_not_join(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve(connection_state_recovery=True)
+    other = site.of("/other")
+    client = Client(site, connect)
+    site.io.on("disconnect", lambda socket: other.disconnect_sockets(True))
+    again = connect(site, join=False)
+    again.join("/other")
+    again.ask_to_join(auth={"pid": client.pid})
+    assert again.closed.wait(5)
+    assert not site.io.sockets
+    assert site.record.count(("connection", "/")) == 1
+    assert again.joined.keys() == {"/other"}
+
+
+def test_what_was_missed_does_not_wait_for_a_client_that_reads_nothing(
+    arrive: Arrive, connect: Connect
+) -> None:
+    site, client, _ = arrive(outbound_policy="block", max_outbound_bytes=20_000)
+    client.cut()
+    for number in range(50):
+        site.io.emit("news", "x" * 1000, number)
+    again = connect(site, "polling", join=False)
+    again.ask_to_join(auth={"pid": client.pid})
+    site.reached("disconnect", "/", "slow consumer")
+    again.kill()
+    assert site.io.sockets == {}
+    assert site.io.rooms() == frozenset()
+    assert [entry[0] for entry in site.record] == ["connection", "disconnect"] * 2
 
 
 def test_acknowledged_events_have_no_offset(arrive: Arrive) -> None:
