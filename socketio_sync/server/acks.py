@@ -113,6 +113,11 @@ class Call:
         return value_of(self._values)
 
 
+def not_taken() -> AckTimeout:
+    """Return the error of a client that couldn't take a volatile event."""
+    return AckTimeout("the event was volatile, and the client couldn't take it")
+
+
 def timed_out(timeout: float) -> AckTimeout:
     """Return the error of a client that hasn't answered in ``timeout`` seconds."""
     return AckTimeout(f"no acknowledgement within {timeout:g} s")

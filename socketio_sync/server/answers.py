@@ -92,8 +92,14 @@ class Gathering:
         self.check()
 
     def on_over(self, clean_up: Callable[[], None]) -> None:
-        """Have ``clean_up`` called when it is over."""
-        self._clean_ups.append(clean_up)
+        """Have ``clean_up`` called when it is over; at once if it is already.
+
+        A thread that is held up between the limit and the sending may come too late.
+        """
+        if self.is_over:
+            clean_up()
+        else:
+            self._clean_ups.append(clean_up)
 
     # -- for whoever waits ------------------------------------------------------------------------
 
@@ -120,21 +126,23 @@ class Gathering:
             for clean_up in self._clean_ups:
                 clean_up()
 
-    # -- the results, from any thread once it is over -----------------------------------------------
+    # -- the results, from any thread ----------------------------------------------------------------
+    # A thread whose time is over doesn't wait for the hub: answers may come while it looks.
 
     @property
     def responses(self) -> list[Any]:
         """The first value of each client's answer, None where it has none, in the order of their coming."""
-        return [values[0] if values else None for values in self._values.values()]
+        return [values[0] if values else None for values in self._values.copy().values()]
 
     def error(self, timeout: float) -> AckTimeout | None:
         """Return None if everybody has answered, else the error that has the answers there are."""
-        answered, expected = len(self._values), len(self._expected)
+        responses = self.responses
+        answered, expected = len(responses), len(self._expected)
         if answered == expected and not self._parts:
             return None
         never = answered + len(self._missing) == expected and not self._parts
         why = ", the others never will" if never else f" within {timeout:g} s"
-        return AckTimeout(f"{answered} of {expected} clients acknowledged{why}", self.responses)
+        return AckTimeout(f"{answered} of {expected} clients acknowledged{why}", responses)
 
     def each(self, timeout: float) -> dict[str, Any]:
         """Return, by id, each client's answer in Python's terms, or the exception that there is instead."""

@@ -7,10 +7,10 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import Selection
-from socketio_sync.exceptions import AckLimitError, AckTimeout, Disconnected, NotConnected
+from socketio_sync.exceptions import AckLimitError, Disconnected, NotConnected
 from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import EVENT, Packet
-from socketio_sync.server.acks import Call, CallbackAck, PendingAck, TimedAck
+from socketio_sync.server.acks import Call, CallbackAck, PendingAck, TimedAck, not_taken
 from socketio_sync.server.broadcast import BroadcastOperator
 from socketio_sync.server.chain import EVERYBODY, Chain, Flags, checked_timeout
 from socketio_sync.server.dispatch import run_callback, run_outgoing
@@ -190,8 +190,7 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
             # It left between the check and now: nobody else would ever settle this.
             socket.fail_ack(ack_id, Disconnected("transport close"))
         elif not self._send(encoded):
-            error = AckTimeout("the event was volatile, and the client couldn't take it")
-            socket.fail_ack(ack_id, error)
+            socket.fail_ack(ack_id, not_taken())
         elif isinstance(pending, TimedAck):
             timers = socket.connection.runtime.timers
             pending.begin(timers, lambda error: socket.fail_ack(ack_id, error))

@@ -22,6 +22,7 @@ from socketio_sync.exceptions import AckLimitError, RoomLimitError
 from socketio_sync.options import ServerOptions
 from socketio_sync.protocol.engineio.packet import Batch
 from socketio_sync.protocol.socketio.codec import Codec, Encoded
+from socketio_sync.server.acks import not_taken
 from socketio_sync.server.answers import Share
 from socketio_sync.server.dispatch import run_outgoing, run_plain, run_server_side
 from socketio_sync.server.endpoint import Endpoint
@@ -246,7 +247,9 @@ class Namespace(Endpoint):
         waiting: list[Socket] = []
         change = 1 if answers.awaited else 0
         for socket in sockets:
-            if socket.expect(ack_id, Share(answers, socket.id)):
+            if selection.volatile and not socket.connection.session.writable:
+                answers.miss(socket.id, not_taken())
+            elif socket.expect(ack_id, Share(answers, socket.id)):
                 waiting.append(socket)
                 socket.connection.on_call(change)
             else:

@@ -88,3 +88,29 @@ def test_a_limit_ends_the_waiting() -> None:
     eventually(lambda: answers.ended)
     error: Any = answers.error(0.005)
     assert error.responses == []
+
+
+def test_what_comes_after_the_end_is_cleaned_up_at_once() -> None:
+    answers = Waiting()
+    answers.end()
+    cleaned: list[bool] = []
+    answers.on_over(lambda: cleaned.append(True))
+    assert cleaned == [True]
+
+
+def test_a_thread_may_look_at_the_answers_while_others_come() -> None:
+    answers = Waiting()
+    answers.expect(["a", "b"])
+    answers.complete()
+
+    class Preempted(list[Any]):
+        def __bool__(self) -> bool:
+            answers.answer("b", [2])
+            return True
+
+    answers.answer("a", Preempted([1]))
+    error = answers.error(0.5)
+    assert error is not None
+    assert error.responses == [1]
+    assert str(error) == "1 of 2 clients acknowledged within 0.5 s"
+    assert answers.responses == [1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -62,13 +63,16 @@ def test_ack_timeout_is_the_time_where_none_is_said(serve: Servers, connect: Con
 
 def test_who_leaves_counts_as_missing_at_once(serve: Servers, connect: Connect) -> None:
     site, clients = crowd(serve, connect)
-    clients[0].answers["who"] = lambda: clients[0].kill()
+    # Not in the greenlet that reads, which ends by that.
+    clients[0].answers["who"] = lambda: gevent.spawn(clients[0].kill) and None
+    began = time.monotonic()
     with pytest.raises(AckTimeout, match="2 of 3 clients acknowledged, the others never will"):
         site.io.timeout(60).call("who")
     clients[2].answers["who"] = lambda: clients[2].disconnect()
     answers = site.io.timeout(60).call_each("who")
     assert isinstance(answers[site.sockets[2].id], Disconnected)
     assert answers[site.sockets[1].id] == (1, "more")
+    assert time.monotonic() - began < 5
 
 
 def test_an_emit_calls_back_with_error_and_answers(serve: Servers, connect: Connect) -> None:
@@ -184,3 +188,18 @@ def test_many_questions_to_a_mute_client_leave_nothing(serve: Servers, connect: 
     assert all(not socket._acks for socket in site.sockets)
     clients[0].answers["who"] = clients[1].answers["who"] = lambda: ["late"]
     assert site.io.call("who") == ["late", "late"]
+
+
+def test_who_cannot_take_a_volatile_event_is_not_waited_for(serve: Servers, connect: Connect) -> None:
+    site, clients = crowd(serve, connect, 2)
+    slow = site.sockets[0]
+    # More than the kernel takes at once.
+    slow.emit("long", "x" * 10_000_000)
+    eventually(lambda: not slow.conn.writable)
+
+    began = time.monotonic()
+    answers = site.io.volatile.timeout(5).call_each("who")
+    assert time.monotonic() - began < 2
+    assert isinstance(answers[slow.id], AckTimeout)
+    assert "volatile" in str(answers[slow.id])
+    assert not slow._acks
