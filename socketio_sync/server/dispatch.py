@@ -143,6 +143,13 @@ def run_plain(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         return None
 
 
+def run_server_event(handlers: Handlers, event: str, *arguments: Any) -> None:
+    """Run the handlers of an event of the server's own life."""
+    for entry in handlers.of_lifecycle(event):
+        if not entry.once or handlers.spend(event, entry):
+            run_plain(event, entry.call, *arguments)
+
+
 def run_server_side(namespace: Namespace, event: str, arguments: Sequence[Any]) -> Any:
     """Run the handlers of what another server has emitted; the first answer that isn't None counts."""
     answer: Any = None

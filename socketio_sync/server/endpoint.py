@@ -40,7 +40,7 @@ class Endpoint(Broadcaster, Listening):
     def _operator(self) -> BroadcastOperator:
         return BroadcastOperator(self)
 
-    def _tables(self) -> Sequence[Handlers]:
+    def _tables(self, event: str | None = None) -> Sequence[Handlers]:
         return [hooks.handlers for hooks in self._hooks()]
 
     def on_error(self, handler: F) -> F:

@@ -19,8 +19,11 @@ class Listening:
     __slots__ = ()
 
     @abstractmethod
-    def _tables(self) -> Sequence[Handlers]:
-        """Return the tables that a registration goes into; the first one is the object's own."""
+    def _tables(self, event: str | None = None) -> Sequence[Handlers]:
+        """Return the tables that a registration goes into; the first one is the object's own.
+
+        ``event`` is what it is for, None if that is all events.
+        """
 
     def _on_outgoing(self) -> None:
         """Learn that somebody wants to hear of every event to clients."""
@@ -71,7 +74,7 @@ class Listening:
 
     def _add(self, event: str, handler: Handler | None, *, once: bool = False, first: bool = False) -> Any:
         def add(function: Handler) -> Handler:
-            for table in self._tables():
+            for table in self._tables(event):
                 table.add(event, function, once=once, first=first)
             return function
 
@@ -79,12 +82,12 @@ class Listening:
 
     def off(self, event: str | None = None, handler: Handler | None = None) -> None:
         """Remove a handler, or all of an event, or those of all events; ignored if there is none."""
-        for table in self._tables():
+        for table in self._tables(event):
             table.remove(event, handler)
 
     def listeners(self, event: str) -> list[Handler]:
         """Return the handlers of an event, in the order in which they are called."""
-        return self._tables()[0].functions(event)
+        return self._tables(event)[0].functions(event)
 
     # -- every event ------------------------------------------------------------------------------
 

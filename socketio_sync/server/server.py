@@ -18,10 +18,10 @@ from socketio_sync.protocol.socketio.json_codec import JSONCodec
 from socketio_sync.protocol.socketio.msgpack_codec import MsgpackCodec
 from socketio_sync.server.asyncapi import Place, document
 from socketio_sync.server.connection import Connection
-from socketio_sync.server.dispatch import run_plain
+from socketio_sync.server.dispatch import run_server_event
 from socketio_sync.server.dynamic import Matcher, ParentNamespace
 from socketio_sync.server.endpoint import Endpoint
-from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.handlers import Handlers
 from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.methods import NamespaceHandlers
 from socketio_sync.server.namespace import Namespace
@@ -90,8 +90,10 @@ class Server(Endpoint):
     def _on_outgoing(self) -> None:
         self._main.watched = True
 
-    def _tables(self) -> Sequence[Handlers]:
-        return (self._main.handlers,)
+    def _tables(self, event: str | None = None) -> Sequence[Handlers]:
+        if event is None:
+            return (self._main.handlers, self._own)
+        return (self._own if event in LIFECYCLE else self._main.handlers,)
 
     @property
     def sockets(self) -> Mapping[str, Socket]:
@@ -149,8 +151,7 @@ class Server(Endpoint):
             return namespace
         if parent is not None:
             parent.children[name] = namespace
-        for handler in self._own.functions("new_namespace"):
-            run_plain("new_namespace", handler, namespace)
+        run_server_event(self._own, "new_namespace", namespace)
         made.joining -= 1
         return namespace
 
@@ -162,14 +163,6 @@ class Server(Endpoint):
         for parent in self._parents.values():
             parent.children.pop(namespace.name, None)
         namespace.adapter.close()
-
-    def _add(self, event: str, handler: Handler | None, *, once: bool = False, first: bool = False) -> Any:
-        if event != "new_namespace":
-            return super()._add(event, handler, once=once, first=first)
-        if handler is None:
-            return lambda function: self._add(event, function, once=once, first=first)
-        self._own.add(event, handler, once=once, first=first)
-        return handler
 
     def register(self, handlers: NamespaceHandlers) -> NamespaceHandlers:
         """Have a namespace's events handled by an object's methods; see :class:`NamespaceHandlers`."""

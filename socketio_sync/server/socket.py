@@ -112,7 +112,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         self._own_handlers().add_filter(check)
         return check
 
-    def _tables(self) -> Sequence[Handlers]:
+    def _tables(self, event: str | None = None) -> Sequence[Handlers]:
         return (self._own_handlers(),)
 
     def _own_handlers(self) -> Handlers:

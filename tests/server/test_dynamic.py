@@ -146,6 +146,24 @@ def test_new_namespaces_are_told_of_each_once(serve: Servers, connect: Connect) 
     assert told == ["/static", "/dyn-1"]
 
 
+def test_new_namespace_is_an_event_like_the_others(serve: Servers) -> None:
+    io = serve().io
+    told: list[Any] = []
+    once = io.once("new_namespace", lambda namespace: told.append(namespace.name))
+    every = io.on("new_namespace", lambda: told.append("every"))
+    first = io.prepend("new_namespace", lambda: told.append("first"))
+    assert io.listeners("new_namespace") == [first, once, every]
+    io.of("/a")
+    assert told == ["first", "/a", "every"]
+    io.of("/b")
+    assert told[3:] == ["first", "every"]
+    io.off("new_namespace", every)
+    assert io.listeners("new_namespace") == [first]
+    io.off()
+    io.of("/c")
+    assert told[5:] == []
+
+
 def test_an_empty_child_stays_by_default(serve: Servers, connect: Connect) -> None:
     site = serve()
     parent = site.io.of(DYN)
