@@ -132,6 +132,11 @@ def member(socket: Socket) -> None:
 # -- handlers ---------------------------------------------------------------------------------------
 
 
+@io.on_unhandled
+def unhandled(socket: Socket, event: str, *arguments: Any) -> Any:
+    return NotImplemented if event == "no handler" else (event, *arguments)
+
+
 @io.on("connection")
 def connection(socket: Socket) -> None:
     handshake = socket.handshake

@@ -112,7 +112,8 @@ class Connection(Inbox):
         namespace.joining += 1
         try:
             socket, missed = self._new_socket(namespace, handshake)
-            refusal = None if missed is not None and missed.skip_middlewares else run_middlewares(socket)
+            skip = missed is not None and missed.skip_middlewares
+            refusal = None if skip else run_middlewares(socket, namespace.hooks.middlewares)
             if refusal is None:
                 self._join(socket, missed)
             else:
@@ -160,15 +161,50 @@ class Connection(Inbox):
             self._server.engine.joined += 1
         self.sockets[namespace.name] = socket
         socket.connected = True
-        pid = {} if journal is None else {"pid": journal.pid}
-        reply = {"sid": socket.id, **pid} if self.session.protocol == 4 else None
-        self._send_packet(Packet(CONNECT, namespace.name, reply))
-        # Behind it: clients keep what comes before, and get it again when they come back without it.
-        namespace.send_missed(socket, packets)
+        if not namespace.hooks.gates:
+            self._welcome(socket, packets)
         namespace.add(socket)
         if missed is not None:
             namespace.adapter.join(socket, missed.session.rooms)
-        socket.on_connected()
+        if namespace.hooks.gates:
+            socket.lane.submit(0, self._pass_gates, (socket, packets))
+        else:
+            socket.on_connected()
+
+    def _welcome(self, socket: Socket, packets: Sequence[Encoded]) -> None:
+        """Tell a client that it is in."""
+        namespace, journal = socket.namespace, socket.journal
+        pid = {} if journal is None else {"pid": journal.pid}
+        reply = {"sid": socket.id, **pid} if self.session.protocol == 4 else None
+        self._send_packet(Packet(CONNECT, namespace.name, reply))
+        if packets:
+            # Behind it: clients keep what comes before, and get it again when they come back without it.
+            namespace.send_missed(socket, packets)
+
+    def _pass_gates(self, joining: tuple[Socket, Sequence[Encoded]]) -> None:
+        """Ask those who see a socket that has joined; in a worker, before the socket's events."""
+        socket, packets = joining
+        namespace = socket.namespace
+        # Whatever comes out of one that isn't an answer.
+        refusal: ConnectionRefused | None = ConnectionRefused("internal error")
+        try:
+            refusal = run_middlewares(socket, namespace.hooks.gates)
+        finally:
+            if refusal is not None:
+                self._turn_out(socket, refusal)
+        if refusal is None:
+            if socket.connected:
+                self._welcome(socket, packets)
+            # Also if it has left meanwhile: its disconnect comes behind this.
+            socket.on_admitted()
+
+    def _turn_out(self, socket: Socket, refusal: ConnectionRefused) -> None:
+        was_here = socket.connected
+        if was_here:
+            self.sockets.pop(socket.namespace.name, None)
+        socket.on_refused()
+        if was_here and self.session.is_open:
+            self._refuse(socket.namespace.name, refusal)
 
     def _refuse(self, name: str, refusal: ConnectionRefused, *, unknown: bool = False) -> None:
         legacy = self.session.protocol == 3 and not unknown

@@ -14,6 +14,7 @@ from socketio_sync.logs import Throttle, shown
 from socketio_sync.server.handlers import Handlers
 
 if TYPE_CHECKING:
+    from socketio_sync.server.hooks import Middleware
     from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.socket import Socket
 
@@ -72,6 +73,9 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
         handlers = socket.handlers
         if handlers is not None:
             arguments = arguments[1:]
+    if not returned and failure is None and (shared.fallback is not None or own is not None):
+        answer, failure = _run_fallback(socket, name, event[1][1:])
+        returned = answer is not NotImplemented and failure is None
     if returned:
         if ack_id is not None:
             if not isinstance(answer, tuple):
@@ -87,6 +91,25 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
     elif ack_id is not None and (socket.options.error_acks or isinstance(failure, PayloadError)):
         error_ack = {"message": str(failure), "type": type(failure).__name__}
         socket.send_ack(ack_id, [{"error": error_ack}])
+
+
+def _run_fallback(socket: Socket, name: str, arguments: list[Any]) -> tuple[Any, BaseException | None]:
+    """Have an event handled by whoever takes those without a handler.
+
+    Returns:
+        The answer, ``NotImplemented`` where there isn't anybody; and what was raised.
+    """
+    own, shared = socket.handlers, socket.namespace.handlers
+    answer: Any = NotImplemented
+    try:
+        if own is not None and own.fallback is not None:
+            answer = own.fallback(name, *arguments)
+        if answer is NotImplemented and shared.fallback is not None:
+            answer = shared.fallback(socket, name, *arguments)
+    except Failure as error:
+        report(socket, name, error)
+        return NotImplemented, error
+    return answer, None
 
 
 def _intercept(socket: Socket, name: str, arguments: list[Any]) -> BaseException | None:
@@ -182,9 +205,9 @@ def _run_lifecycle(handlers: Handlers, socket: Socket, event: str, arguments: tu
             report(socket, event, error)
 
 
-def run_middlewares(socket: Socket) -> ConnectionRefused | None:
-    """Run the middlewares of a socket's namespace in order; return the refusal, None to admit."""
-    for middleware in tuple(socket.namespace.hooks.middlewares):
+def run_middlewares(socket: Socket, middlewares: Sequence[Middleware]) -> ConnectionRefused | None:
+    """Run middlewares in order; return the refusal, None to admit."""
+    for middleware in tuple(middlewares):
         try:
             middleware(socket)
         except ConnectionRefused as refusal:

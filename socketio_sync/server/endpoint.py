@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from socketio_sync.options import ServerOptions
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
 from socketio_sync.server.handlers import Handler, Handlers
-from socketio_sync.server.hooks import ROOM_EVENTS, Described, Hooks, Middleware
+from socketio_sync.server.hooks import ROOM_EVENTS, Described, Hooks
 from socketio_sync.server.listening import Listening
 from socketio_sync.server.outgoing import check_event_name, check_server_side_name
 from socketio_sync.server.signatures import checked
@@ -49,13 +49,19 @@ class Endpoint(Broadcaster, Listening):
             hooks.error_handlers.append(handler)
         return handler
 
-    def use(self, middleware: Middleware) -> Middleware:
+    def use(self, middleware: F, *, joined: bool = False) -> F:
         """Ask ``middleware(socket)`` before a socket may join; in order, each may block.
 
         It refuses by raising :class:`~socketio_sync.exceptions.ConnectionRefused`.
+
+        Args:
+            middleware: What to ask.
+            joined: Whether the socket is to be in the namespace already, so that it can join rooms, and both
+                ``emit`` and broadcasts reach its client, before the answer to its CONNECT does. These are
+                asked after all others; who is refused leaves again without an event.
         """
         for hooks in self._hooks():
-            hooks.middlewares.append(middleware)
+            (hooks.gates if joined else hooks.middlewares).append(middleware)
         return middleware
 
     @overload

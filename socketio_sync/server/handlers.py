@@ -60,11 +60,21 @@ class Handlers:
     Attributes:
         events: The handlers of the events from clients, by name, in the order in which they are called.
         incoming: Who hears of every event from a client, beside its handlers.
+        fallback: Who handles the events from clients that have no handler; None if nobody does.
         filters: Who may refuse an event from a client, after those.
         outgoing: Who hears of every event to a client.
     """
 
-    __slots__ = ("_leading", "_lifecycle", "_lifecycle_entries", "events", "filters", "incoming", "outgoing")
+    __slots__ = (
+        "_leading",
+        "_lifecycle",
+        "_lifecycle_entries",
+        "events",
+        "fallback",
+        "filters",
+        "incoming",
+        "outgoing",
+    )
 
     def __init__(self, lifecycle: dict[str, int], leading: int | None = None) -> None:
         """Make an empty table.
@@ -80,6 +90,7 @@ class Handlers:
         self.incoming: tuple[Handler, ...] = ()
         self.outgoing: tuple[Handler, ...] = ()
         self.filters: tuple[Handler, ...] = ()
+        self.fallback: Handler | None = None
 
     def copy(self) -> Handlers:
         """Return a table of its own with the same handlers in it."""
@@ -89,6 +100,7 @@ class Handlers:
             other._lifecycle_entries = dict(self._lifecycle_entries)
             other.incoming = self.incoming
             other.outgoing = self.outgoing
+            other.fallback = self.fallback
         return other
 
     def add(self, event: str, handler: Handler, *, once: bool = False, first: bool = False) -> None:
@@ -131,6 +143,15 @@ class Handlers:
 
     def _table_of(self, event: str) -> dict[Any, tuple[_Entry, ...]]:
         return self._lifecycle_entries if event in self._lifecycle else self.events
+
+    def set_fallback(self, handler: Handler) -> None:
+        """Have somebody handle the events from clients that have no handler.
+
+        Raises:
+            TypeError: It can't be called.
+        """
+        _check_callable("any event", handler)
+        self.fallback = handler
 
     def add_filter(self, check: Handler) -> None:
         """Register who may refuse events from clients.

@@ -44,17 +44,19 @@ class Hooks:
         handlers: Of the events of clients, and of their lives.
         middlewares: Who is asked before a socket may join.
         error_handlers: Who hears of what handlers raise.
+        gates: Who is asked when a socket has joined, and its client doesn't know yet.
         rooms: Who hears of rooms.
         server_side: The handlers of what other servers emit.
     """
 
-    __slots__ = ("described", "error_handlers", "handlers", "middlewares", "rooms", "server_side")
+    __slots__ = ("described", "error_handlers", "gates", "handlers", "middlewares", "rooms", "server_side")
 
     def __init__(self, template: Hooks | None = None) -> None:
         """Begin with nothing, or with what a ``template`` has."""
         if template is None:
             self.handlers = Handlers(LIFECYCLE, leading=1)
             self.middlewares: list[Middleware] = []
+            self.gates: list[Middleware] = []
             self.error_handlers: list[Handler] = []
             self.rooms = Handlers({})
             self.server_side = Handlers({})
@@ -62,6 +64,7 @@ class Hooks:
         else:
             self.handlers = template.handlers.copy()
             self.middlewares = list(template.middlewares)
+            self.gates = list(template.gates)
             self.error_handlers = list(template.error_handlers)
             self.rooms = template.rooms.copy()
             self.server_side = template.server_side.copy()

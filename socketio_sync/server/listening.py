@@ -89,6 +89,20 @@ class Listening:
         """Return the handlers of an event, in the order in which they are called."""
         return self._tables(event)[0].functions(event)
 
+    def on_unhandled(self, handler: F) -> F:
+        """Handle the events from clients that have no handler: ``handler(event, *arguments)``.
+
+        On a server or namespace the socket comes first. There is one; the last one counts, and a socket's own
+        is asked before its namespace's. What it returns is the acknowledgement, as for ``on``;
+        ``NotImplemented`` says that it doesn't handle this event either.
+
+        Raises:
+            TypeError: The handler can't be called.
+        """
+        for table in self._tables():
+            table.set_fallback(handler)
+        return handler
+
     # -- every event ------------------------------------------------------------------------------
 
     def on_any(self, handler: F) -> F:

@@ -212,9 +212,8 @@ class Namespace(Endpoint):
 
     def send_missed(self, socket: Socket, packets: Sequence[Encoded]) -> None:
         """Send what a client that has come back has missed; as to many, so that it never waits."""
-        if packets:
-            batch = Batch(*[messages_of(encoded) for encoded in packets])
-            self.engine.runtime.outbox.deliver((socket,), batch, _fan_out)
+        batch = Batch(*[messages_of(encoded) for encoded in packets])
+        self.engine.runtime.outbox.deliver((socket,), batch, _fan_out)
 
     def now(self) -> float:
         """Return the time of the runtime's timers, in seconds."""

@@ -247,13 +247,22 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     def on_connected(self) -> None:
         """Tell the application that the client is here, before any of its events."""
-        self.lane.submit(0, Socket._connected, self)
+        self.lane.submit(0, Socket.on_admitted, self)
 
-    def _connected(self) -> None:
+    def on_admitted(self) -> None:
+        """Tell the application that the client is here; in the socket's lane."""
         try:
             run_lifecycle(self, "connection")
         finally:
             self._ready = True
+
+    def on_refused(self) -> None:
+        """Leave as if it had never been here; in the socket's lane."""
+        self.lane.clear()
+        if self.connected:
+            self._leave("client namespace disconnect")
+        self.namespace.adapter.leave_all(self)
+        self.namespace.check_empty()
 
     def expect(self, ack_id: int, pending: PendingAck) -> bool:
         """Enter who waits for an acknowledgement; tell whether there was room."""
@@ -287,6 +296,15 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         """Leave: at once as far as others can see, then tell the application, exactly once."""
         if not self.connected:
             return
+        self._leave(reason)
+        if self._ready:
+            # Beside a handler that still runs: the close isn't held up by it.
+            self.connection.workers.run(self._closed, (reason, description))
+        else:
+            # But never before the application has heard of the connection.
+            self.lane.submit(0, self._closed, (reason, description))
+
+    def _leave(self, reason: str) -> None:
         self.connected = False
         namespace = self.namespace
         if self.journal is not None and namespace.recovery is not None:
@@ -296,12 +314,6 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         # One by one, in the same table: another thread may enter or remove one meanwhile.
         for ack_id in tuple(self._acks):
             self.fail_ack(ack_id, Disconnected(reason))
-        if self._ready:
-            # Beside a handler that still runs: the close isn't held up by it.
-            self.connection.workers.run(self._closed, (reason, description))
-        else:
-            # But never before the application has heard of the connection.
-            self.lane.submit(0, self._closed, (reason, description))
 
     def _closed(self, why: tuple[str, str]) -> None:
         reason, description = why

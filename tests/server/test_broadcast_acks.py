@@ -191,7 +191,7 @@ def test_many_questions_to_a_mute_client_leave_nothing(serve: Servers, connect: 
 
 
 def test_who_cannot_take_a_volatile_event_is_not_waited_for(serve: Servers, connect: Connect) -> None:
-    site, clients = crowd(serve, connect, 2)
+    site, _ = crowd(serve, connect, 2)
     slow = site.sockets[0]
     # More than the kernel takes at once.
     slow.emit("long", "x" * 10_000_000)
