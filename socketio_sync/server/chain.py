@@ -33,8 +33,12 @@ def room_name(room: str | int) -> str:
     return name
 
 
+# What native locks and the timers of the loop can wait for, with room to spare: 100 years.
+MAX_TIMEOUT = 100 * 366 * 24 * 3600.0
+
+
 def checked_timeout(seconds: float) -> float:
-    """Return ``seconds`` if that is a time to wait.
+    """Return ``seconds`` if that is a time to wait; what is longer than 100 years, infinity too, is that.
 
     Raises:
         TypeError: It isn't a number.
@@ -44,7 +48,7 @@ def checked_timeout(seconds: float) -> float:
         raise TypeError(f"a timeout must be a number of seconds, not {seconds!r}")
     if not seconds > 0:
         raise ValueError(f"a timeout must be positive, not {seconds!r}")
-    return float(seconds)
+    return min(float(seconds), MAX_TIMEOUT)
 
 
 class Chain:

@@ -171,8 +171,11 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
             AckTimeout: No acknowledgement came in time.
             Disconnected: The client left meanwhile.
             NotConnected: It had left before.
+            TypeError: The time isn't a number.
+            ValueError: It isn't positive.
         """
-        return SocketOperator(self, timeout=timeout).call(event, *arguments)
+        operator = SocketOperator(self)
+        return (operator if timeout is None else operator.timeout(timeout)).call(event, *arguments)
 
     # -- rooms ------------------------------------------------------------------------------------
 

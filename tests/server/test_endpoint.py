@@ -57,7 +57,7 @@ def test_a_fetched_socket_can_be_spoken_to(serve: Servers, connect: Connect) -> 
     assert found.rooms == {bob.id}
     found.leave("a")
     assert bob.rooms == {bob.id, "b"}
-    clients[1].answers["bye"] = lambda: clients[1].kill()
+    clients[1].answers["bye"] = lambda: gevent.spawn(clients[1].kill) and None
     with pytest.raises(Disconnected):
         found.timeout(60).call("bye")
     with pytest.raises(NotConnected):

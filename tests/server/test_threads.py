@@ -92,6 +92,30 @@ def test_a_call_from_a_thread_times_out(serve: Servers, connect: Connect) -> Non
     assert isinstance(error, AckTimeout)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(-1, ValueError), (0, ValueError), ("5", TypeError), (True, TypeError)]
+)
+def test_a_call_waits_for_no_time_that_is_none(
+    serve: Servers, connect: Connect, wrong: Any, error: type[Exception]
+) -> None:
+    site = serve()
+    connect(site)
+    socket = site.sockets[0]
+    assert isinstance(outcome(lambda: socket.call("question", timeout=wrong)), error)
+    # A native lock takes -1 for ever.
+    assert isinstance(in_thread(lambda: socket.call("question", timeout=wrong)).get(timeout=5)[1], error)
+    assert not socket._acks
+
+
+def test_a_call_may_have_all_the_time_in_the_world(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    connect(site).answers["question"] = lambda: [42]
+    ways = (site.sockets[0].timeout(float("inf")).call, lambda event: site.io.timeout(1e300).call(event)[0])
+    for call in ways:
+        assert call("question") == 42
+        assert in_thread(call, "question").get(timeout=5)[1] == 42
+
+
 def test_rooms_and_disconnect_work_from_threads(serve: Servers, connect: Connect) -> None:
     site = serve()
     client = connect(site)
