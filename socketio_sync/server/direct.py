@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import Selection
@@ -14,7 +13,7 @@ from socketio_sync.server.acks import Call, CallbackAck, PendingAck, TimedAck, n
 from socketio_sync.server.broadcast import BroadcastOperator
 from socketio_sync.server.chain import EVERYBODY, Chain, Flags, checked_timeout
 from socketio_sync.server.dispatch import run_callback, run_outgoing
-from socketio_sync.server.outgoing import check_event_name, messages_of
+from socketio_sync.server.outgoing import check_event_name, messages_of, snapshot
 
 if TYPE_CHECKING:
     from socketio_sync.server.socket import Socket
@@ -133,7 +132,7 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
             # What can't be sent is an error of the caller's; what can is encoded once more, on the hub, and
             # mustn't change until then.
             self._encoded(event)
-            on_hub(self._send_kept, deepcopy(event))
+            on_hub(self._send_kept, snapshot(event))
 
     def _send(self, encoded: Encoded) -> bool:
         """Queue an encoded packet, if the client is here and can take it; tell whether it was."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from socketio_sync.server.answers import Share
 from socketio_sync.server.dispatch import run_outgoing, run_plain, run_server_side
 from socketio_sync.server.endpoint import Endpoint
 from socketio_sync.server.hooks import Hooks
-from socketio_sync.server.outgoing import Broadcast, messages_of
+from socketio_sync.server.outgoing import Broadcast, messages_of, snapshot
 from socketio_sync.server.recovery import Recovery
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.workers import Backlog, Lane
@@ -175,7 +174,7 @@ class Namespace(Endpoint):
         assert isinstance(outgoing, Broadcast)
         if self.recovery is not None and self.engine.is_bound and not self.engine.runtime.is_current():
             # It is encoded once more, on the hub, and mustn't change until then.
-            outgoing = outgoing.of(deepcopy(outgoing.packet.data))
+            outgoing = outgoing.of(snapshot(outgoing.packet.data))
         self.on_hub(self._send, sockets, outgoing, selection)
 
     def _send(self, sockets: Sequence[Socket], outgoing: Broadcast, selection: Selection) -> None:

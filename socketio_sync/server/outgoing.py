@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from socketio_sync.protocol.engineio.packet import Batch, Message
+from socketio_sync.protocol.socketio.binary import BINARY_TYPES, PLAIN_TYPES
 from socketio_sync.protocol.socketio.codec import Codec, Encoded
 from socketio_sync.protocol.socketio.packet import RESERVED_EVENTS, Packet
 
@@ -18,6 +20,19 @@ def messages_of(encoded: Encoded, *, compress: bool = True) -> Sequence[Message]
     messages = [Message(text, False, compress)] if text is not None else []
     messages += [Message(attachment, True, compress) for attachment in attachments]
     return messages
+
+
+def snapshot(value: Any) -> Any:
+    """Return arguments as they are now, for whoever encodes them later; lists in the place of tuples."""
+    kind = type(value)
+    if kind in PLAIN_TYPES or kind is bytes:
+        return value
+    if kind is dict:
+        return {key: snapshot(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [snapshot(item) for item in value]
+    # Views of memory can't be copied.
+    return bytes(value) if kind in BINARY_TYPES else deepcopy(value)
 
 
 def check_event_name(event: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -500,6 +501,23 @@ def test_events_from_threads_are_kept_in_order_as_they_were(arrive: Arrive) -> N
     eventually(lambda: len(client.read()) or len(client.got) == 100)
     eventually(lambda: client.read() or len(client.got) == 100)
     assert client.got == [(name, [number]) for number in range(50) for name in ("all", "own")]
+
+
+def test_binary_from_threads_is_kept_as_it_was(arrive: Arrive) -> None:
+    site, client, socket = arrive()
+    data = bytearray(b"as it was")
+
+    def emit() -> None:
+        for target in (site.io, socket):
+            target.emit("news", memoryview(data), {"deep": [data, {1}]})
+        data[:] = b"changed"
+
+    # The hub has no turn before all is said.
+    thread = threading.Thread(target=emit)
+    thread.start()
+    thread.join()
+    client.read()
+    assert client.got == [("news", b"as it was", {"deep": [b"as it was", [1]]})] * 2
 
 
 def test_what_cannot_be_sent_is_the_callers_error(arrive: Arrive) -> None:
