@@ -5,13 +5,11 @@ An adapter belongs to one namespace. It knows no server: what it may do with the
 elsewhere. This is the contract:
 
 - *Here* is this process, *everywhere* also the other servers of a cluster. A server that is alone is a
-  cluster
-  of one: everything below is defined for it, and nothing hangs.
+  cluster of one: everything below is defined for it, and nothing hangs.
 - A ``selection`` means everywhere, unless ``selection.local`` is set: then only here.
 - What concerns sockets here has happened when the call returns, or is on its way to the hub in the order of
-  the
-  calls; so whoever joins a socket to a room and then emits to the room reaches it. Elsewhere the order of the
-  calls of one thread is kept, and nothing is promised beyond that.
+  the calls; so whoever joins a socket to a room and then emits to the room reaches it. Elsewhere the order of
+  the calls of one thread is kept, and nothing is promised beyond that.
 - Every method may be called from any greenlet and any thread, but for what is said otherwise. Only
   ``fetch_sockets`` and ``server_side_call`` may block, no longer than their ``timeout``; other servers that
   don't answer in it cost only their own part of the answer.
@@ -125,7 +123,7 @@ class LocalSockets(Protocol):
         """Call ``function`` on the hub's thread: now if this is it, else soon, in order of the calls."""
 
     def details(self, sockets: Sequence[Any]) -> list[SocketDetails]:
-        """Describe some of them."""
+        """Describe those of them that are connected."""
 
     def join(self, sockets: Sequence[Any], rooms: Sequence[str]) -> None:
         """Have each of them join rooms, as if by itself.

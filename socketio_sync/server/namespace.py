@@ -262,8 +262,12 @@ class Namespace(Endpoint):
         self._send(waiting, outgoing, selection)
 
     def details(self, sockets: Sequence[Socket]) -> list[SocketDetails]:
-        """Describe some of the sockets."""
-        return [SocketDetails(each.id, each.handshake, each.rooms, each.data) for each in sockets]
+        """Describe those of some sockets that are connected: rooms have the others until they are told."""
+        return [
+            SocketDetails(each.id, each.handshake, each.rooms, each.data)
+            for each in sockets
+            if each.connected
+        ]
 
     def join(self, sockets: Sequence[Socket], rooms: Sequence[str]) -> None:
         """Have each of some sockets join rooms."""

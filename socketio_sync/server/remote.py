@@ -64,7 +64,8 @@ class RemoteSocket:
         answers = self._operator.call_each(event, *arguments)
         if not answers:
             raise NotConnected(f"socket {self.id} is not connected")
-        (answer,) = answers.values()
+        # Others may have joined the room of its id, and an adapter may not know who has answered.
+        answer = answers.get(self.id, next(iter(answers.values())))
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from socketio_sync import Disconnected, NotConnected, RoomLimitError, Server, Socket
 from socketio_sync.adapters.base import LocalSockets
@@ -40,6 +41,30 @@ def test_fetch_sockets_describes_who_is_meant(serve: Servers, connect: Connect) 
     assert ann.id in repr(found)
     assert [each.id for each in ann.broadcast.fetch_sockets()] == [bob.id]
     assert in_thread(site.io.local.except_("lobby").fetch_sockets).get(timeout=5)[1][0].id == bob.id
+
+
+def test_who_is_leaving_is_not_fetched_from_its_rooms(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    gate, leaving = Event(), Event()
+    site.io.on("disconnecting", lambda socket: (leaving.set(), gate.wait(5)))
+    client = connect(site)
+    site.sockets[0].join("room")
+    client.disconnect()
+    assert leaving.wait(5)
+    assert site.io.rooms() == {"room", site.sockets[0].id}
+    assert site.io.to("room").fetch_sockets() == []
+    gate.set()
+
+
+def test_a_fetched_socket_answers_though_others_are_in_its_room(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    clients = [connect(site), connect(site)]
+    for index, client in enumerate(clients):
+        client.answers["who"] = lambda index=index: [index]
+    site.sockets[1].join(site.sockets[0].id)
+    found = {each.id: each for each in site.io.fetch_sockets()}
+    assert found[site.sockets[0].id].call("who") == 0
+    assert found[site.sockets[1].id].call("who") == 1
 
 
 def test_a_fetched_socket_can_be_spoken_to(serve: Servers, connect: Connect) -> None:
