@@ -13,7 +13,8 @@ elsewhere. This is the contract:
 - Every method may be called from any greenlet and any thread, but for what is said otherwise. Only
   ``fetch_sockets`` and ``server_side_call`` may block, no longer than their ``timeout``; other servers that
   don't answer in it cost only their own part of the answer.
-- The methods that change rooms report to ``LocalSockets.room_changed`` what came of it, after the fact.
+- The methods that change rooms report to ``LocalSockets.room_changed`` what came of it, after the fact and in
+  the order in which it happened, whichever threads did it.
 """
 
 from __future__ import annotations

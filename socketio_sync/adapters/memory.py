@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from socketio_sync.adapters.base import Answers, LocalSockets, Outgoing, Selection, SocketDetails
-from socketio_sync.adapters.rooms import Rooms
+from socketio_sync.adapters.rooms import Change, Rooms, native_lock
 
 
 class MemoryAdapter:
     """Rooms in memory; a broadcast goes to the sockets of this server. See :class:`Adapter`."""
 
-    __slots__ = ("_local", "_rooms")
+    __slots__ = ("_changes", "_local", "_lock", "_rooms")
 
     def __init__(self, local: LocalSockets) -> None:
         """Serve the namespace whose sockets are ``local``."""
         self._local = local
         self._rooms: Rooms[Any] = Rooms()
+        # What is to be reported, in the order in which it happened: it is appended under the lock.
+        self._changes: deque[tuple[str, str, Any]] = deque()
+        self._lock = native_lock()
 
     # -- rooms ------------------------------------------------------------------------------------
 
     def join(self, socket: Any, rooms: Iterable[str]) -> None:
         """Put a socket into rooms."""
-        joined = self._rooms.join(socket, rooms)
-        if self._local.watches_rooms:
-            for room, is_new in joined:
+        if not self._local.watches_rooms:
+            self._rooms.join(socket, rooms)
+            return
+        # An iterable may be a generator, whose code must not run under the lock.
+        names = tuple(rooms)
+        with self._lock:
+            for room, is_new in self._rooms.join(socket, names):
                 if is_new:
-                    self._local.room_changed("create-room", room, None)
-                self._local.room_changed("join-room", room, socket)
+                    self._changes.append(("create-room", room, None))
+                self._changes.append(("join-room", room, socket))
+        self._local.on_hub(self._tell)
 
     def leave(self, socket: Any, rooms: Iterable[str]) -> None:
         """Take a socket out of rooms."""
-        self._tell_left(socket, self._rooms.leave(socket, rooms))
+        self._leave(socket, self._rooms.leave, socket, tuple(rooms))
 
     def leave_all(self, socket: Any) -> None:
         """Forget a socket."""
-        self._tell_left(socket, self._rooms.leave_all(socket))
+        self._leave(socket, self._rooms.leave_all, socket)
 
-    def _tell_left(self, socket: Any, left: Sequence[tuple[str, bool]]) -> None:
-        if self._local.watches_rooms:
-            for room, is_gone in left:
-                self._local.room_changed("leave-room", room, socket)
+    def _leave(self, socket: Any, leave: Callable[..., Sequence[Change]], *arguments: Any) -> None:
+        if not self._local.watches_rooms:
+            leave(*arguments)
+            return
+        with self._lock:
+            for room, is_gone in leave(*arguments):
+                self._changes.append(("leave-room", room, socket))
                 if is_gone:
-                    self._local.room_changed("delete-room", room, None)
+                    self._changes.append(("delete-room", room, None))
+        self._local.on_hub(self._tell)
+
+    def _tell(self) -> None:
+        """Report what has changed; on the hub's thread, as threads report in another order than they act."""
+        while self._changes:
+            self._local.room_changed(*self._changes.popleft())
 
     def rooms_of(self, socket: Any) -> frozenset[str]:
         """Return the rooms that a socket is in."""

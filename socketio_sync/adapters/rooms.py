@@ -16,7 +16,7 @@ Change: TypeAlias = tuple[str, bool]
 # The operating system's own lock, patched process or not: gevent's would serve the greenlets of one
 # thread only. Nothing below switches greenlets while it is held. It is re-entrant (at no measurable
 # cost) because a signal handler or a finalizer may run between any two lines and broadcast.
-_native_lock: Any = get_original("_thread", "RLock")
+native_lock: Any = get_original("_thread", "RLock")
 
 
 class Rooms(Generic[M]):
@@ -32,7 +32,7 @@ class Rooms(Generic[M]):
 
     def __init__(self) -> None:
         """Begin without rooms."""
-        self._lock = _native_lock()
+        self._lock = native_lock()
         # A dict in place of a set keeps the order of joining, and turns into a tuple faster.
         self._members: dict[str, dict[M, None]] = {}
         self._rooms: dict[M, set[str]] = {}

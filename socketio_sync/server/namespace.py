@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from gevent.monkey import get_original
-
 from socketio_sync.adapters.base import (
     Adapter,
     AdapterFactory,
@@ -16,6 +14,7 @@ from socketio_sync.adapters.base import (
     Selection,
     SocketDetails,
 )
+from socketio_sync.adapters.rooms import native_lock
 from socketio_sync.engine.views import View
 from socketio_sync.exceptions import AckLimitError, RoomLimitError
 from socketio_sync.options import ServerOptions
@@ -33,9 +32,6 @@ from socketio_sync.transports.workers import Backlog, Lane
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
-
-# The operating system's own, for all threads; re-entrant, as a finalizer may run between any two lines.
-_native_lock: Any = get_original("_thread", "RLock")
 
 
 class Namespace(Endpoint):
@@ -97,7 +93,7 @@ class Namespace(Endpoint):
         # How many clients are on their way in.
         self.joining = 0
         self._everyone: tuple[Socket, ...] | None = None
-        self._lock = _native_lock()
+        self._lock = native_lock()
         self.hooks = Hooks(template)
         self.handlers = self.hooks.handlers
         # Whether anybody has ever wanted to hear of every event to clients.

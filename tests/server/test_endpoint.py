@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,24 @@ def test_fetch_sockets_describes_who_is_meant(serve: Servers, connect: Connect) 
     assert ann.id in repr(found)
     assert [each.id for each in ann.broadcast.fetch_sockets()] == [bob.id]
     assert in_thread(site.io.local.except_("lobby").fetch_sockets).get(timeout=5)[1][0].id == bob.id
+
+
+def test_rooms_are_told_of_in_the_order_of_what_happened_in_any_thread(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve()
+    connect(site)
+    (socket,) = site.sockets
+    told: list[str] = []
+    for event in ROOM_EVENTS:
+        site.io.on_room(event, lambda *_, event=event: told.append(event))
+    # The hub has no turn between the two.
+    thread = threading.Thread(target=socket.join, args=("room",))
+    thread.start()
+    thread.join()
+    socket.leave("room")
+    eventually(lambda: len(told) == 4)
+    assert told == ["create-room", "join-room", "leave-room", "delete-room"]
 
 
 def test_who_is_leaving_is_not_fetched_from_its_rooms(serve: Servers, connect: Connect) -> None:
