@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -77,7 +78,7 @@ def answer_of(handler: Callable[..., Any]) -> Any:
 def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
     """Return the type that an annotation means; each by itself, as the socket's never matters."""
     if isinstance(annotation, str):
-        function = inspect.unwrap(getattr(handler, "__func__", handler))
+        function = _function(handler)
         names = dict(getattr(function, "__globals__", {}))
         if inspect.isfunction(function):
             names.update(inspect.getclosurevars(function).nonlocals)
@@ -86,6 +87,16 @@ def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
         return Any
     # In the arguments of a call None stands for its type.
     return type(None) if annotation is None else annotation
+
+
+def _function(handler: Any) -> Any:
+    """Return the function whose signature a handler has: a method's, a callable object's, a partial one's."""
+    handler = inspect.unwrap(handler)
+    if isinstance(handler, partial):
+        return _function(handler.func)
+    if not inspect.isroutine(handler):
+        return _function(type(handler).__call__)
+    return getattr(handler, "__func__", handler)
 
 
 def checked(type_: Any) -> tuple[Any, str | None]:

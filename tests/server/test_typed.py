@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Optional, TypedDict
 from uuid import UUID
 
@@ -165,6 +166,33 @@ def test_the_annotation_of_the_socket_never_matters() -> None:
         return socket, point
 
     assert typed(handler, "event", 1)("socket", {"x": 1}) == ("socket", Point(1))
+
+
+class Plotter:
+    """Called like a function."""
+
+    def __call__(self, point: Point) -> Any:
+        return point
+
+    def method(self, prefix: str, point: Point) -> Any:
+        return point
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        Plotter(),
+        partial(Plotter().method, "prefix"),
+        partial(partial(Plotter().method), "prefix"),
+        partial(Plotter()),
+        wraps(struct)(lambda *arguments: struct(*arguments)),
+        wraps(Plotter())(lambda *arguments: struct(*arguments)),
+    ],
+)
+def test_whatever_can_be_called_may_be_annotated(handler: Any) -> None:
+    assert converted(handler, {"x": 1}) == Point(1)
+    with pytest.raises(PayloadError):
+        converted(handler, {"x": "1"})
 
 
 def test_an_annotation_that_cannot_be_resolved_is_named_at_registration() -> None:
