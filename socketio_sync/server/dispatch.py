@@ -40,7 +40,7 @@ def run_event(event: tuple[Socket, list[Any], int | None]) -> None:
     name = arguments[0]
     if type(name) is not str:
         # JavaScript's emitters know numbers by their text.
-        name = str(int(name)) if name == int(name) else repr(name)
+        name = str(int(name)) if type(name) is int or name.is_integer() else repr(name)
     # What a handler of the namespace is called with.
     arguments[0] = socket
     answer: Any = None

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import gevent
+import msgspec
 import pytest
 from gevent.event import Event
 from gevent.local import local
@@ -365,6 +366,20 @@ def test_odd_names_are_plain_events(serve: Servers, connect: Connect, name: str)
     site = serve()
     site.io.on(name, lambda socket, value: value)
     assert connect(site).call(name, 5) == [5]
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(7, "7"), (1.0, "1"), (1.5, "1.5"), (-0.0, "0"), (float("nan"), "nan"), (float("inf"), "inf")],
+)
+def test_a_number_is_a_name_by_its_text(serve: Servers, number: float, name: str) -> None:
+    site = serve(parser="msgpack")
+    got: list[Any] = []
+    site.io.on(name, lambda socket, value: got.append(value))
+    ws = site.websocket()
+    for packet in ({"type": 0, "nsp": "/"}, {"type": 2, "nsp": "/", "data": [number, "value"]}):
+        ws.send(msgspec.msgpack.encode(packet))
+    assert eventually(lambda: got) == ["value"]
 
 
 # -- nothing leaks from one event into another --------------------------------------------------------------
