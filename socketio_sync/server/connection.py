@@ -224,8 +224,8 @@ class Connection(Inbox):
             self._close_for_offence(f"{self._refusals} refused CONNECTs")
 
     def disconnect_socket(self, socket: Socket, close: bool) -> None:
-        """Disconnect one socket, or with ``close`` all of them and the session."""
-        if close:
+        """Disconnect one socket, or with ``close`` all of them and the session; unless it isn't here."""
+        if close and socket.connected:
             for other in tuple(self.sockets.values()):
                 self.disconnect_socket(other, False)
             self.session.shut("forced close")

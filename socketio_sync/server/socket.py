@@ -220,6 +220,8 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
     def disconnect(self, close: bool = False) -> None:
         """Disconnect the client from this namespace; its JavaScript client won't reconnect by itself.
 
+        Ignored where the client isn't in the namespace: its other ones aren't this socket's business then.
+
         Args:
             close: Whether to leave every namespace and close the connection below, too.
         """

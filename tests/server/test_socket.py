@@ -353,6 +353,17 @@ def test_t12_disconnecting_a_polling_client_never_waits_for_it(serve: Servers, p
     client.close()
 
 
+def test_a_socket_that_has_left_does_not_close_the_connection(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    chat = site.of("/chat")
+    client = connect(site)
+    client.join("/chat")
+    chat.on("disconnect", lambda socket: socket.disconnect(close=True))
+    client.disconnect("/chat")
+    site.reached("disconnect", "/chat", "client namespace disconnect")
+    assert client.call("echo", 1) == [1]
+
+
 # -- what a socket knows -----------------------------------------------------------------------------
 
 
