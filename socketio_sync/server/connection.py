@@ -110,8 +110,8 @@ class Connection(Inbox):
     def _ask(self, namespace: Namespace, handshake: Handshake) -> None:
         # It must not be forgotten meanwhile.
         namespace.joining += 1
+        socket, missed = self._new_socket(namespace, handshake)
         try:
-            socket, missed = self._new_socket(namespace, handshake)
             skip = missed is not None and missed.skip_middlewares
             refusal = None if skip else run_middlewares(socket, namespace.hooks.middlewares)
             if refusal is None:
@@ -122,6 +122,7 @@ class Connection(Inbox):
                 if self.session.is_open:
                     self._refuse(namespace.name, refusal)
         finally:
+            socket.abandon()
             namespace.joining -= 1
             namespace.check_empty()
 

@@ -54,6 +54,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     __slots__ = (
         "_acks",
+        "_over",
         "_ready",
         "_unknown_acks",
         "connected",
@@ -86,6 +87,8 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         self._acks: dict[int, PendingAck] = {}
         self._unknown_acks = 0
         self._ready = False
+        # Whether it has left, or was refused.
+        self._over = False
 
     def __repr__(self) -> str:
         """Name the socket and its namespace."""
@@ -180,7 +183,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
     # -- rooms ------------------------------------------------------------------------------------
 
     def join(self, *rooms: str | int) -> None:
-        """Join rooms; ignored once the client has left.
+        """Join rooms; ignored once the client has left. In a middleware: as soon as it is let in.
 
         Raises:
             RoomLimitError: The socket would be in more than ``max_rooms``.
@@ -189,11 +192,12 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         limit = self.options.max_rooms
         if len(self.rooms.union(names)) > limit:
             raise RoomLimitError(f"socket {self.id} would be in more than {limit} rooms")
-        if self.connected:
+        was_over = self._over
+        if not was_over:
             self.namespace.adapter.join(self, names)
-            if self.namespace.connected.get(self.id) is not self:
+            if self._over:
                 # It left in another thread, after the check: its rooms must not outlive it.
-                self.namespace.adapter.leave_all(self)
+                self.namespace.adapter.leave(self, names)
 
     def leave(self, *rooms: str | int) -> None:
         """Leave rooms; those that it isn't in are ignored."""
@@ -297,6 +301,12 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         pending.resolve(values)
         return True
 
+    def abandon(self) -> None:
+        """Let go of a socket whose client wasn't let in; ignored if it was."""
+        if not self.connected and not self._over:
+            self._over = True
+            self.namespace.adapter.leave_all(self)
+
     def on_close(self, reason: str, description: str = "") -> None:
         """Leave: at once as far as others can see, then tell the application, exactly once."""
         if not self.connected:
@@ -311,6 +321,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     def _leave(self, reason: str) -> None:
         self.connected = False
+        self._over = True
         namespace = self.namespace
         if self.journal is not None and namespace.recovery is not None:
             namespace.recovery.leave(self, self.journal, reason, namespace.now())

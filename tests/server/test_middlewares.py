@@ -144,6 +144,33 @@ def test_a_refusal_reaches_the_client_whatever_is_wrong_with_its_data(
     assert "/refused" in record.getMessage()
 
 
+def test_what_a_middleware_joins_the_client_is_in_once_it_is_let_in(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    seen: list[Any] = []
+
+    @site.io.use
+    def join(socket: Socket) -> None:
+        seen.append(socket)
+        socket.join("room")
+        site.io.to("room").emit("early")
+        assert site.io.to("room").timeout(5).call("early") == []
+        assert site.io.to("room").fetch_sockets() == []
+        if socket.handshake.auth:
+            raise ConnectionRefused("not you")
+
+    assert connect(site, join=False).refusal(auth={"refused": True})
+    assert site.io.rooms() == frozenset()
+    client = connect(site)
+    (socket,) = site.sockets
+    assert socket.rooms == {socket.id, "room"}
+    site.io.to("room").emit("news")
+    client.expect("news")
+    assert client.events == []
+    # Who was refused is out for good.
+    seen[0].join("room")
+    assert seen[0].rooms == frozenset()
+
+
 @pytest.mark.parametrize("registered", ["middleware", "matcher"])
 def test_who_is_asked_and_killed_or_exits_keeps_nobody_from_trying_again(
     serve: Servers, connect: Connect, logged: Logged, monkeypatch: pytest.MonkeyPatch, registered: str
