@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from socketio_sync.options import ServerOptions
 from socketio_sync.server.dispatch import run_matcher
 from socketio_sync.server.endpoint import Endpoint
+from socketio_sync.server.handlers import check_callable
 from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.namespace import Namespace
 
@@ -45,13 +46,14 @@ class ParentNamespace(Endpoint):
             options: The server's.
 
         Raises:
-            TypeError: It is neither.
+            TypeError: It is neither, or not a plain function.
         """
         if isinstance(matcher, re.Pattern):
             pattern = matcher
             self._matches: Callable[[str, Any], Any] = lambda name, auth: pattern.fullmatch(name)
             self.title = pattern.pattern
         elif callable(matcher):
+            check_callable("a namespace's name", matcher)
             self._matches = matcher
             self.title = getattr(matcher, "__name__", repr(matcher))
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from socketio_sync.options import ServerOptions
 from socketio_sync.server.broadcast import Broadcaster, BroadcastOperator
-from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.handlers import Handler, Handlers, check_callable
 from socketio_sync.server.hooks import ROOM_EVENTS, Described, Hooks
 from socketio_sync.server.listening import Listening
 from socketio_sync.server.outgoing import check_event_name, check_server_side_name
@@ -44,7 +44,12 @@ class Endpoint(Broadcaster, Listening):
         return [hooks.handlers for hooks in self._hooks()]
 
     def on_error(self, handler: F) -> F:
-        """Learn of what handlers raise: ``handler(socket, event, error)``. It is logged anyway."""
+        """Learn of what handlers raise: ``handler(socket, event, error)``. It is logged anyway.
+
+        Raises:
+            TypeError: It can't be called, or isn't a plain function.
+        """
+        check_callable("any error", handler)
         for hooks in self._hooks():
             hooks.error_handlers.append(handler)
         return handler
@@ -59,7 +64,11 @@ class Endpoint(Broadcaster, Listening):
             joined: Whether the socket is to be in the namespace already, so that it can join rooms, and both
                 ``emit`` and broadcasts reach its client, before the answer to its CONNECT does. These are
                 asked after all others; who is refused leaves again without an event.
+
+        Raises:
+            TypeError: It can't be called, or isn't a plain function.
         """
+        check_callable("any connection", middleware)
         for hooks in self._hooks():
             (hooks.gates if joined else hooks.middlewares).append(middleware)
         return middleware

@@ -14,6 +14,9 @@ Handler: TypeAlias = Callable[..., Any]
 
 RESERVED = ("connect", "connect_error", "newListener", "removeListener")
 
+# Calling these runs nothing.
+_LAZY = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+
 # Held while a table changes, which never switches greenlets: so a native lock, and one for all is enough.
 _changing = monkey.get_original("_thread", "allocate_lock")()
 
@@ -108,12 +111,12 @@ class Handlers:
 
         Raises:
             ValueError: The name is reserved and nobody could ever emit it.
-            TypeError: The handler can't be called.
+            TypeError: The handler can't be called, or isn't a plain function.
         """
         if event in RESERVED:
             hint = '; the event is called "connection"' if event == "connect" else ""
             raise ValueError(f"{event!r} is a reserved event name{hint}")
-        _check_callable(event, handler)
+        check_callable(event, handler)
         table = self._table_of(event)
         if event in self._lifecycle:
             call = trimmed(handler, self._lifecycle[event])
@@ -150,16 +153,16 @@ class Handlers:
         Raises:
             TypeError: It can't be called.
         """
-        _check_callable("any event", handler)
+        check_callable("any event", handler)
         self.fallback = handler
 
     def add_filter(self, check: Handler) -> None:
         """Register who may refuse events from clients.
 
         Raises:
-            TypeError: It can't be called.
+            TypeError: It can't be called, or isn't a plain function.
         """
-        _check_callable("any event", check)
+        check_callable("any event", check)
         with _changing:
             self.filters = (*self.filters, check)
 
@@ -167,9 +170,9 @@ class Handlers:
         """Register who hears of every event from clients, or to them.
 
         Raises:
-            TypeError: It can't be called.
+            TypeError: It can't be called, or isn't a plain function.
         """
-        _check_callable("any event", handler)
+        check_callable("any event", handler)
         with _changing:
             others = self.outgoing if outgoing else self.incoming
             self._put_any((handler, *others) if first else (*others, handler), outgoing)
@@ -206,9 +209,18 @@ class Handlers:
         return False
 
 
-def _check_callable(event: str, handler: Any) -> None:
+def check_callable(event: str, handler: Any) -> None:
+    """Refuse what can't be called, or what does nothing when it is.
+
+    Raises:
+        TypeError: It can't be called, or it is a generator or an asynchronous function: what such a
+            middleware forbids would be allowed.
+    """
     if not callable(handler):
         raise TypeError(f"the handler of {event!r} must be callable, not {handler!r}")
+    function = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004
+    if any(is_lazy(each) for is_lazy in _LAZY for each in (handler, function)):
+        raise TypeError(f"the handler of {event!r} must be a plain function; it may block. Not {handler!r}")
 
 
 def _put(table: dict[Any, tuple[_Entry, ...]], event: Any, entries: tuple[_Entry, ...]) -> None:

@@ -48,7 +48,7 @@ class Listening:
 
         Raises:
             ValueError: The name is reserved.
-            TypeError: The handler can't be called.
+            TypeError: The handler can't be called, or isn't a plain function.
         """
         return self._add(event, handler)
 

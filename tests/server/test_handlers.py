@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
+from socketio_sync import Server
 from socketio_sync.server.handlers import RESERVED, Handlers, trimmed
 
 LIFECYCLE = {"connection": 1, "disconnect": 3}
@@ -195,3 +197,31 @@ def test_no_handler_is_lost_or_spent_twice_when_threads_register_at_once() -> No
     assert len([entry for entry in entries if not entry.once]) == 4 * len(rounds)
     assert len([entry for entry in entries if entry.once]) + len(spent) == 4 * len(rounds)
     assert len(set(map(id, spent))) == len(spent)
+
+
+async def asynchronous(*arguments: Any) -> None: ...
+
+
+def generator(*arguments: Any) -> Any:
+    yield
+
+
+class Asynchronous:
+    async def __call__(self, *arguments: Any) -> None: ...
+
+
+@pytest.mark.parametrize("lazy", [asynchronous, generator, Asynchronous(), partial(asynchronous, 1)])
+def test_a_function_that_runs_nothing_when_it_is_called_is_refused(lazy: Any) -> None:
+    io = Server()
+    parent = io.of(lambda name, auth: True)
+    for target in (io, io.of("/a"), parent):
+        for register in (target.on_any, target.on_any_outgoing, target.on_error, target.use):
+            with pytest.raises(TypeError, match="plain function"):
+                register(lazy)
+        for event in ("event", "connection", "disconnect"):
+            with pytest.raises(TypeError, match="plain function"):
+                target.on(event, lazy)
+        with pytest.raises(TypeError, match="plain function"):
+            target.on_room("join-room", lazy)
+    with pytest.raises(TypeError, match="plain function"):
+        io.of(lazy)
