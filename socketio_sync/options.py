@@ -243,7 +243,7 @@ class ServerOptions(EngineOptions):
             ``call`` and for broadcasts, and no limit for the callback of a single client; with a time that
             callback gets the error, or None, as its first argument.
         cleanup_empty_child_namespaces: Whether a namespace that was made for a client is forgotten when its
-            last one has left.
+            last one has left and can't be recovered any more.
         connection_state_recovery: Whether a client that comes back soon gets its id, rooms and data again,
             and what it has missed: None, True, or a dict of the fields of :class:`RecoveryOptions`.
         error_acks: Whether a handler that raises acknowledges with ``{"error": {...}}``.

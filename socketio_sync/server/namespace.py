@@ -83,7 +83,8 @@ class Namespace(Endpoint):
             codec: The server's.
             adapter: Makes the adapter.
             template: What is registered to begin with.
-            on_empty: Called on the hub's thread when the last client has left or was refused.
+            on_empty: Called on the hub's thread when the last client has left or was refused, and can't come
+                back any more.
         """
         self.name = name
         self.engine = engine
@@ -151,8 +152,10 @@ class Namespace(Endpoint):
             self._everyone = None
 
     def check_empty(self) -> None:
-        """Tell whoever wants to know that nobody is left, if that is so."""
-        if self._on_empty is not None and not self.connected and not self.joining:
+        """Tell whoever wants to know that nobody is left, if that is so: nor anybody who may come back."""
+        if self._on_empty is None or self.connected or self.joining:
+            return
+        if self.recovery is None or not self.recovery.waits:
             self._on_empty(self)
 
     # -- for the adapter; see LocalSockets ------------------------------------------------------------
@@ -224,6 +227,7 @@ class Namespace(Endpoint):
         self._sweep_timer = None
         if self.recovery is not None and self.recovery.sweep(self.now()):
             self.sweep_later()
+        self.check_empty()
 
     def send_many_with_ack(
         self, sockets: Sequence[Socket], outgoing: Outgoing, selection: Selection, answers: Answers

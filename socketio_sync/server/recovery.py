@@ -230,6 +230,11 @@ class Recovery:
         while len(self._sessions) > self.options.max_sessions:
             self._sessions.popitem(last=False)[1].journal.clear()
 
+    @property
+    def waits(self) -> bool:
+        """Whether anybody may come back."""
+        return bool(self._sessions)
+
     def is_kept(self, pid: str) -> bool:
         """Tell whether a socket that has left may come back."""
         return pid in self._sessions
@@ -274,12 +279,8 @@ class Recovery:
         if session is None:
             raise Lost("the session is unknown, expired, or was recovered already")
         since = self._since(session, claims.offset)
-        try:
-            # For it to be known now whether all is kept.
-            self.missed(session, since)
-        except Lost:
-            self.forget(session)
-            raise
+        # For it to be known now whether all is kept.
+        self.missed(session, since)
         return Missed(self, session, since)
 
     def enter(self, socket: Socket, journal: Journal, missed: Missed | None) -> Sequence[Encoded]:
@@ -298,11 +299,7 @@ class Recovery:
             session = missed.session
             if self._sessions.get(journal.pid) is not session:
                 raise Lost("the session has expired, or was recovered by somebody else")
-            try:
-                packets = self.missed(session, missed.since)
-            except Lost:
-                self.forget(session)
-                raise
+            packets = self.missed(session, missed.since)
             del self._sessions[journal.pid]
         self.live[journal.pid] = socket
         return packets
@@ -331,15 +328,20 @@ class Recovery:
         """Return the packets that a session has missed, in order.
 
         Raises:
-            Lost: Not all of them are kept.
+            Lost: Not all of them are kept; the session isn't either, then.
         """
+        try:
+            shared = self._journal.since(since, session.horizon)
+            own = session.journal.since(since, session.horizon)
+        except Lost:
+            self.forget(session)
+            raise
         rooms = session.rooms
         shared = [
             entry
-            for entry in self._journal.since(since, session.horizon)
+            for entry in shared
             if (not entry.rooms or entry.rooms & rooms) and not entry.except_ & rooms
         ]
-        own = session.journal.since(since, session.horizon)
         return [entry.encoded for entry in sorted((*shared, *own), key=_offset_of)]
 
 

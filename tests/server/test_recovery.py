@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -474,6 +475,24 @@ def test_what_was_missed_does_not_wait_for_a_client_that_reads_nothing(
     assert site.io.sockets == {}
     assert site.io.rooms() == frozenset()
     assert [entry[0] for entry in site.record] == ["connection", "disconnect"] * 2
+
+
+def test_a_child_namespace_is_kept_as_long_as_somebody_may_come_back(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve(
+        connection_state_recovery={"max_disconnection_duration": 0.2}, cleanup_empty_child_namespaces=True
+    )
+    site.io.of(re.compile("/child"))
+    client = connect(site)
+    client.join("/child")
+    child = site.io.namespaces["/child"]
+    client.kill()
+    eventually(lambda: not child.sockets)
+    assert child.recovery is not None
+    assert child.recovery.waits
+    assert site.io.namespaces["/child"] is child
+    eventually(lambda: "/child" not in site.io.namespaces)
 
 
 def test_acknowledged_events_have_no_offset(arrive: Arrive) -> None:
