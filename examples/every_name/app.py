@@ -272,6 +272,7 @@ def be_a_client(client: TestClient) -> None:
     assert client.call("hello", "good morning") == "good morning to you"
     client.on("how many?", lambda: 42)
     assert client.call("ask me") == 42
+    assert client.is_open
     assert client.call("forbidden")["error"]["message"] == "not for you"
     client.emit("no handler", ack=seen.append)
     shopping: Channel = client.connect("/shop")

@@ -133,6 +133,11 @@ class TestClient(Channel):
         return self._link.transport
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection hasn't ended, whatever was left and joined on it."""
+        return not self._link.closed.is_set()
+
+    @property
     def close_code(self) -> int | None:
         """The code of the server's close frame; None where there was none."""
         return self._link.close_code

@@ -1,0 +1,334 @@
+"""The extension: a Socket.IO server in front of a Flask application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+import gevent
+from flask import Flask, has_request_context, request
+from werkzeug.debug import DebuggedApplication
+
+from flask_socketio_sync import sending
+from flask_socketio_sync.contexts import APP_KEY
+from flask_socketio_sync.dispatch import Dispatcher
+from flask_socketio_sync.namespace import Namespace
+from flask_socketio_sync.options import Settings, configured
+from flask_socketio_sync.registry import Registry
+from flask_socketio_sync.sending import Rooms
+from flask_socketio_sync.tasks import Task, in_app_context
+from socketio_sync import Server, WSGIApp
+from socketio_sync.types import Environ, StartResponse, WSGICallable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HOST = "127.0.0.1"
+PORT = 5000
+
+
+class SocketIO:
+    """Socket.IO for a Flask application.
+
+        socketio = SocketIO(app)
+
+        @socketio.on("message")
+        def message(text):
+            send(text, broadcast=True)
+
+        socketio.run(app)
+
+    Handlers may be registered before the application is known (``init_app``). What emits may be called from
+    any greenlet and any thread.
+
+    Attributes:
+        server: The Socket.IO server; None until an application is known.
+        server_options: The options of that server, as they were given.
+        async_mode: Always ``"gevent"``.
+    """
+
+    async_mode = "gevent"
+
+    def __init__(self, app: Flask | None = None, **options: Any) -> None:
+        """Prepare a server, and put it in front of ``app`` if that is given.
+
+        Args:
+            app: The application.
+            options: Those of Flask-SocketIO, and of :class:`~socketio_sync.options.ServerOptions`.
+
+        Raises:
+            TypeError: There is no such option.
+            ValueError: A value can't be had here.
+        """
+        self.server: Server | None = None
+        self.server_options: dict[str, Any] = options
+        self._registry = Registry()
+        self._dispatcher = Dispatcher(self._registry, manage_session=True)
+        self._tasks_app: Flask | None = None
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask, **options: Any) -> None:
+        """Put the server in front of ``app``.
+
+        Options given here count before those given earlier, and both before the application's configuration,
+        where ``SOCKETIO_PING_INTERVAL`` is the option ``ping_interval``.
+
+        Raises:
+            TypeError: There is no such option.
+            ValueError: A value can't be had here.
+        """
+        self.server_options = {**self.server_options, **options}
+        if self.server is None:
+            given = {**configured(app), **self.server_options}
+            self._dispatcher.manage_session = bool(given.pop("manage_session", True))
+            settings = Settings(given)
+            self.server = Server(**settings.server)
+            self._dispatcher.attach(self.server, always_connect=settings.always_connect)
+            for name in ("*",) if settings.namespaces is None else settings.namespaces:
+                self._dispatcher.refresh(name)
+        app.extensions["socketio"] = self
+        self._tasks_app = app
+        app.wsgi_app = _Mounted(app, self.server, app.wsgi_app)  # type: ignore[method-assign]
+
+    @property
+    def manage_session(self) -> bool:
+        """Whether each connection has a session of its own; may be changed at any time."""
+        return self._dispatcher.manage_session
+
+    @manage_session.setter
+    def manage_session(self, value: bool) -> None:
+        self._dispatcher.manage_session = value
+
+    # -- registration -----------------------------------------------------------------------------
+
+    def on(self, message: str, namespace: str | None = None) -> Callable[[F], F]:
+        """Handle an event; a decorator.
+
+        Args:
+            message: The event's name; ``"connect"`` (which may take what the client says, and refuse it by
+                returning False or raising ``ConnectionRefusedError``), ``"disconnect"`` (which may take the
+                reason), ``"message"``, ``"json"``, or ``"*"`` for all without a handler, with the name first.
+            namespace: None is the main one, ``"*"`` all without a handler for the event.
+        """
+
+        def add(handler: F) -> F:
+            self.on_event(message, handler, namespace)
+            return handler
+
+        return add
+
+    def on_event(self, message: str, handler: Callable[..., Any], namespace: str | None = None) -> None:
+        """Do the same as ``on``, as a call."""
+        self._registry.add(namespace or "/", message, handler)
+        self._dispatcher.refresh(namespace or "/")
+
+    def event(self, *arguments: Any, **options: Any) -> Any:
+        """Handle the event that the function is named after: ``@socketio.event``, or with a namespace."""
+        if len(arguments) == 1 and not options and callable(arguments[0]):
+            return self.on(arguments[0].__name__)(arguments[0])
+        return lambda handler: self.on(handler.__name__, *arguments, **options)(handler)
+
+    def on_namespace(self, namespace_handler: Namespace) -> None:
+        """Have a namespace's events handled by the methods of an object.
+
+        Raises:
+            ValueError: It isn't a ``Namespace``.
+        """
+        if not isinstance(namespace_handler, Namespace):
+            raise ValueError(f"a Namespace is wanted, not {namespace_handler!r}")
+        namespace_handler.socketio = self
+        self._registry.add_object(namespace_handler)
+        self._dispatcher.refresh(namespace_handler.namespace)
+
+    def on_error(self, namespace: str | None = None) -> Callable[[F], F]:
+        """Handle what the handlers of a namespace raise; a decorator.
+
+        The function gets the exception; what it returns is the acknowledgement.
+        """
+
+        def add(handler: F) -> F:
+            self._registry.on_error[namespace or "/"] = handler
+            return handler
+
+        return add
+
+    def on_error_default(self, exception_handler: F) -> F:
+        """Handle what the handlers of all other namespaces raise; a decorator."""
+        self._registry.on_error_default = exception_handler
+        return exception_handler
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def emit(self, event: str, *args: Any, **options: Any) -> None:
+        """Emit an event to everybody in a namespace, or to some.
+
+        Args:
+            event: Its name.
+            args: Its arguments; a single tuple is several.
+            options: ``namespace`` (the main one), ``to`` or ``room`` (a room, a client, or a list of them),
+                ``include_self`` (False leaves the client out whose event is being handled), ``skip_sid`` (a
+                client or a list of them), ``callback`` (called with the acknowledgement of each client).
+
+        Raises:
+            TypeError: There is no such option, or an argument can't be sent.
+        """
+        namespace = options.pop("namespace", None) or "/"
+        to = options.pop("to", None)
+        room = options.pop("room", None)
+        skip = list(sending.names(options.pop("skip_sid", None)))
+        include_self = options.pop("include_self", True)
+        callback = options.pop("callback", None)
+        options.pop("ignore_queue", None)
+        if options:
+            raise TypeError(f"emit() has no option {', '.join(options)}")
+        if not include_self and has_request_context() and hasattr(request, "sid"):
+            skip.append(request.sid)
+        run = self._dispatcher.run_callback
+        sending.emit(
+            self._server(),
+            event,
+            args,
+            namespace=namespace,
+            to=to if to is not None else room,
+            skip=skip,
+            callback=None if callback is None else lambda socket, values: run(callback, socket, values),
+        )
+
+    def call(self, event: str, *args: Any, **options: Any) -> Any:
+        """Emit an event to one client, and wait for its acknowledgement.
+
+        Args:
+            event: Its name.
+            args: Its arguments.
+            options: ``namespace`` (the main one), ``to`` or ``room`` (the client), ``timeout`` (60 seconds).
+
+        Raises:
+            TimeoutError: None came in time.
+            Disconnected: The client left meanwhile.
+            NotConnected: It isn't there.
+            TypeError: There is no such option, or no client is named.
+        """
+        namespace = options.pop("namespace", None) or "/"
+        to = options.pop("to", None) or options.pop("room", None)
+        timeout = options.pop("timeout", 60)
+        options.pop("ignore_queue", None)
+        if options:
+            raise TypeError(f"call() has no option {', '.join(options)}")
+        if not isinstance(to, str):
+            raise TypeError("call() needs one client: to=sid")
+        return sending.call(self._server(), event, args, namespace=namespace, to=to, timeout=timeout)
+
+    def send(
+        self,
+        data: Any,
+        json: bool = False,
+        namespace: str | None = None,
+        to: Rooms = None,
+        callback: Callable[..., Any] | None = None,
+        include_self: bool = True,
+        skip_sid: Rooms = None,
+        **options: Any,
+    ) -> None:
+        """Emit a ``message`` event, or with ``json`` a ``json`` event; the rest as ``emit``."""
+        self.emit(
+            "json" if json else "message",
+            data,
+            namespace=namespace,
+            to=to,
+            callback=callback,
+            include_self=include_self,
+            skip_sid=skip_sid,
+            **options,
+        )
+
+    def close_room(self, room: str, namespace: str | None = None) -> None:
+        """Take everybody out of a room."""
+        found = sending.namespace_of(self._server(), namespace or "/")
+        if found is not None:
+            found.to(room).sockets_leave(room)
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def run(
+        self, app: Flask, host: str | None = None, port: int | None = None, **options: Any
+    ) -> None:  # pragma: no cover - in a process of its own
+        """Serve an application and its Socket.IO server until SIGTERM or SIGINT.
+
+        Args:
+            app: The application.
+            host: The address to listen on; None is 127.0.0.1.
+            port: The port; None is that of ``SERVER_NAME`` in the configuration, or 5000.
+            options: ``debug`` (None is the application's), ``log_output`` (whether requests are logged; None
+                is ``debug``), and those of the runner: ``certfile``, ``keyfile``, ``limits``, ...
+        """
+        if port is None:
+            name = app.config.get("SERVER_NAME") or ""
+            port = int(name.rpartition(":")[2]) if ":" in name else PORT
+        debug = options.pop("debug", None)
+        if debug is not None:
+            app.debug = debug
+        log_output = options.pop("log_output", None)
+        if app.debug if log_output is None else log_output:
+            options.setdefault("log", app.logger)
+        mounted = cast(Any, app.wsgi_app)
+        if app.debug and isinstance(mounted, _Mounted):
+            # Around the pages only: a traceback in HTML is no answer to a Socket.IO client.
+            mounted.app = DebuggedApplication(mounted.app, evalex=True)
+        self._server().run(cast(WSGICallable, app), host=host or HOST, port=port, **options)
+
+    def stop(self) -> None:
+        """Disconnect everybody, and refuse new clients."""
+        self._server().close()
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
+        """Run a function beside the handlers, in an application context that ends with it."""
+        return Task(self._server(), in_app_context(target, self._tasks_app), args, kwargs)
+
+    def sleep(self, seconds: float = 0) -> None:
+        """Sleep, and let others run meanwhile."""
+        gevent.sleep(seconds)
+
+    def test_client(
+        self,
+        app: Flask,
+        namespace: str | None = None,
+        query_string: str | None = None,
+        headers: Any = None,
+        auth: Any = None,
+        flask_test_client: Any = None,
+    ) -> Any:
+        """Return a client for tests; see :class:`~flask_socketio_sync.testing.SocketIOTestClient`."""
+        from flask_socketio_sync.testing import SocketIOTestClient
+
+        return SocketIOTestClient(app, self, namespace, query_string, headers, auth, flask_test_client)
+
+    def _server(self) -> Server:
+        if self.server is None:
+            raise RuntimeError("this SocketIO has no application yet: call init_app(app) first")
+        return self.server
+
+
+class _Mounted(WSGIApp):
+    """A Socket.IO server in front of an application, which it tells of itself."""
+
+    __slots__ = ("_flask",)
+
+    def __init__(self, flask: Flask, server: Server, app: WSGICallable) -> None:
+        super().__init__(server, app)
+        self._flask = flask
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ[APP_KEY] = self._flask
+        return super().__call__(environ, start_response)
+
+
+def current_sid() -> str:
+    """Return the client whose event is being handled.
+
+    Raises:
+        RuntimeError: None is.
+    """
+    sid = getattr(request, "sid", None) if has_request_context() else None
+    if sid is None:
+        raise RuntimeError("no Socket.IO event is being handled here; use the methods of SocketIO instead")
+    return cast(str, sid)

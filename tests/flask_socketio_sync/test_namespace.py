@@ -1,0 +1,55 @@
+"""Handlers as the methods of a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_socketio_sync import Namespace
+from tests.flask_socketio_sync.conftest import Site
+
+
+class Chat(Namespace):
+    def on_connect(self, auth: Any) -> bool:
+        return auth != {"name": "eve"}
+
+    def on_disconnect(self) -> None:
+        self.emit("left")
+
+    def on_message(self, text: str) -> str:
+        self.send(text)
+        self.emit("said", text)
+        return "ok"
+
+    def on_close(self) -> None:
+        self.close_room("a")
+
+    def on_fail(self) -> None:
+        raise ValueError("mine")
+
+    def error(self, error: BaseException) -> str:
+        return f"handled {error}"
+
+
+def test_methods_handle_their_events(site: Site) -> None:
+    site.io.on_namespace(Chat("/chat"))
+    ann, bob = site.client(namespace="/chat"), site.client(namespace="/chat")
+    assert ann.send("hello", callback=True, namespace="/chat") == "ok"
+    expected = [("message", "hello"), ("said", ["hello"])]
+    assert [(each["name"], each["args"]) for each in bob.get_received("/chat")] == expected
+    assert ann.emit("fail", namespace="/chat", callback=True) == "handled mine"
+    bob.disconnect("/chat")
+    assert ann.get_received("/chat")[-1]["name"] == "left"
+    assert not site.client(namespace="/chat", auth={"name": "eve"}).is_connected("/chat")
+    ann.emit("close", namespace="/chat")
+
+
+def test_the_main_namespace_is_the_default(site: Site) -> None:
+    site.io.on_namespace(Chat())
+    assert site.client().emit("fail", callback=True) == "handled mine"
+
+
+def test_something_else_is_refused(site: Site) -> None:
+    with pytest.raises(ValueError, match="a Namespace is wanted"):
+        site.io.on_namespace(object())  # type: ignore[arg-type]

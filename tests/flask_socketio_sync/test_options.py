@@ -1,0 +1,96 @@
+"""The options of Flask-SocketIO, in the terms of our server; nothing is ignored in silence."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import flask.json
+import pytest
+from flask import Flask
+
+from flask_socketio_sync import SocketIO
+from flask_socketio_sync.options import Settings, configured
+from tests.flask_socketio_sync.conftest import Site
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"path": "/socket.io"}),
+        ({"path": "live"}, {"path": "/live"}),
+        ({"resource": "/live/"}, {"path": "/live"}),
+        ({"serializer": "default"}, {"path": "/socket.io"}),
+        ({"serializer": "msgpack"}, {"path": "/socket.io", "parser": "msgpack"}),
+        ({"ping_interval": (10, 5)}, {"path": "/socket.io", "ping_interval": 10}),
+        ({"cors_allowed_origins": []}, {"path": "/socket.io", "cors_allowed_origins": "*"}),
+        ({"async_mode": "gevent", "async_handlers": False, "monitor_clients": True}, {"path": "/socket.io"}),
+        ({"json": flask.json}, {"path": "/socket.io"}),
+        ({"json": json}, {"path": "/socket.io"}),
+        ({"message_queue": None, "logger": False}, {"path": "/socket.io"}),
+        ({"ping_timeout": 5}, {"path": "/socket.io", "ping_timeout": 5}),
+    ],
+)
+def test_options_are_translated(options: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert Settings(options).server == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"message_queue": "redis://"}, "several processes"),
+        ({"channel": "chat"}, "several processes"),
+        ({"async_mode": "eventlet"}, "runs on gevent"),
+        ({"async_mode": "threading"}, "runs on gevent"),
+        ({"serializer": "pickle"}, "'msgpack'"),
+        ({"json": object()}, "parser"),
+        ({"logger": logging.getLogger("x")}, "the logger 'socketio_sync'"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_with_the_reason(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Settings(options)
+
+
+def test_an_unknown_option_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="ping_intervall"):
+        SocketIO(Flask("x"), ping_intervall=1)
+
+
+def test_namespaces_and_always_connect_are_the_extensions_own() -> None:
+    assert Settings({}).namespaces == ("/",)
+    assert Settings({"namespaces": ["/a"]}).namespaces == ("/a",)
+    assert Settings({"namespaces": "*"}).namespaces is None
+    assert Settings({"always_connect": True}).always_connect
+
+
+def test_what_has_no_effect_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    Settings({"async_handlers": True})
+    assert "handled in order" in caplog.text
+
+
+def test_the_logger_is_switched_on_by_true() -> None:
+    named = logging.getLogger("socketio_sync.engine")
+    before = named.level
+    try:
+        Settings({"engineio_logger": True})
+        assert named.level == logging.DEBUG
+    finally:
+        named.setLevel(before)
+
+
+def test_the_applications_configuration_counts_least(make_site: Callable[..., Site]) -> None:
+    app = Flask("x")
+    app.config.update(SOCKETIO_PING_INTERVAL=7, SOCKETIO_PING_TIMEOUT=3, SOCKETIO_PATH="live", OTHER=1)
+    assert configured(app) == {"ping_interval": 7, "ping_timeout": 3, "path": "live"}
+    assert configured(None) == {}
+    io = SocketIO(ping_interval=8)
+    io.init_app(app, ping_timeout=4)
+    assert io.server is not None
+    options = io.server.options
+    assert (options.ping_interval, options.ping_timeout, options.path) == (8, 4, "/live")
+    assert io.server_options == {"ping_interval": 8, "ping_timeout": 4}
+    io.stop()
