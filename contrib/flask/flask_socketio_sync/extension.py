@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
@@ -21,6 +22,8 @@ from socketio_sync import Server, WSGIApp
 from socketio_sync.types import Environ, StartResponse, WSGICallable
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 PORT = 5000
@@ -249,9 +252,7 @@ class SocketIO:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def run(
-        self, app: Flask, host: str | None = None, port: int | None = None, **options: Any
-    ) -> None:  # pragma: no cover - in a process of its own
+    def run(self, app: Flask, host: str | None = None, port: int | None = None, **options: Any) -> None:
         """Serve an application and its Socket.IO server until SIGTERM or SIGINT.
 
         Args:
@@ -260,6 +261,10 @@ class SocketIO:
             port: The port; None is that of ``SERVER_NAME`` in the configuration, or 5000.
             options: ``debug`` (None is the application's), ``log_output`` (whether requests are logged; None
                 is ``debug``), and those of the runner: ``certfile``, ``keyfile``, ``limits``, ...
+
+        Raises:
+            OSError: The address can't be had.
+            TypeError: There is no such option.
         """
         if port is None:
             name = app.config.get("SERVER_NAME") or ""
@@ -267,6 +272,10 @@ class SocketIO:
         debug = options.pop("debug", None)
         if debug is not None:
             app.debug = debug
+        if options.pop("use_reloader", None):
+            logger.warning("use_reloader: this version doesn't restart by itself when a file has changed")
+        for name in ("reloader_options", "extra_files", "reloader_type", "allow_unsafe_werkzeug"):
+            options.pop(name, None)
         log_output = options.pop("log_output", None)
         if app.debug if log_output is None else log_output:
             options.setdefault("log", app.logger)
@@ -274,7 +283,8 @@ class SocketIO:
         if app.debug and isinstance(mounted, _Mounted):
             # Around the pages only: a traceback in HTML is no answer to a Socket.IO client.
             mounted.app = DebuggedApplication(mounted.app, evalex=True)
-        self._server().run(cast(WSGICallable, app), host=host or HOST, port=port, **options)
+        server = self._server()
+        server.run(_Whole(server, cast(WSGICallable, app)), host=host or HOST, port=port, **options)
 
     def stop(self) -> None:
         """Disconnect everybody, and refuse new clients."""
@@ -320,6 +330,15 @@ class _Mounted(WSGIApp):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         environ[APP_KEY] = self._flask
         return super().__call__(environ, start_response)
+
+
+class _Whole(WSGIApp):
+    """An application in front of which its server is already, with whatever was put around both."""
+
+    __slots__ = ()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return self.app(environ, start_response)
 
 
 def current_sid() -> str:
