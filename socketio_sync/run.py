@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import signal
 import ssl
 import threading
@@ -56,8 +57,10 @@ class HTTPServer(WSGIServer):
         **options: Any,
     ) -> None:
         """Listen at ``listener``; handshakes of which ``is_ours(environ)`` reach the application."""
+        # One that listens already has its own.
+        backlog = BACKLOG if isinstance(listener, tuple) else None
         super().__init__(
-            listener, application, log=log, backlog=BACKLOG, handler_class=StrictHandler, **options
+            listener, application, log=log, backlog=backlog, handler_class=StrictHandler, **options
         )
         self.limits = limits
         self.logs_requests = log is not None
@@ -139,6 +142,7 @@ class Runner:
         *,
         host: str = "127.0.0.1",
         port: int = 3000,
+        fd: int | None = None,
         socketio_path_matches: Callable[[Environ], bool] | None = None,
         on_stop: Callable[[], None] | None = None,
         log: Any = None,
@@ -153,6 +157,8 @@ class Runner:
             app: The WSGI application.
             host: The address to listen on; ``"0.0.0.0"`` is every IPv4 address of the machine.
             port: The port to listen on; 0 lets the system choose, see :attr:`address`.
+            fd: The file descriptor of a TCP socket that listens already, handed over by a parent process or
+                by systemd, instead of ``host`` and ``port``; it stays open.
             socketio_path_matches: Tells from an environ whether a WebSocket handshake is for the
                 application itself, which then takes the connection over; gevent-websocket answers all
                 others, and the application finds ``wsgi.websocket`` in their environ. None: all are the
@@ -172,7 +178,7 @@ class Runner:
         self._stopping = False
         self._stopped = Event()
         self._server = HTTPServer(
-            (host, port),
+            (host, port) if fd is None else _inherited(fd),
             app,
             limits=limits or RequestLimits(),
             is_ours=socketio_path_matches or (lambda environ: True),
@@ -285,6 +291,22 @@ class Runner:
 def serve(app: WSGICallable, **options: Any) -> None:
     """Serve ``app`` until a signal comes; ``options`` are those of :class:`Runner`."""
     Runner(app, **options).serve_forever()
+
+
+def _inherited(fd: int) -> Any:
+    """Return a listening socket that somebody else has made.
+
+    Raises:
+        ValueError: It isn't one for TCP.
+        OSError: There is no such descriptor.
+    """
+    listener = socket.socket(fileno=os.dup(fd))
+    families = (socket.AF_INET, socket.AF_INET6)
+    if listener.family not in families or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listener.close()
+        raise ValueError(f"fd={fd} isn't a TCP socket that listens")
+    listener.setblocking(False)
+    return listener
 
 
 def _greenlets(connections: Iterable[Connection]) -> list[Any]:

@@ -20,6 +20,7 @@ UNTESTABLE = ("__init__", "_version", "__main__")
 EXCEPTIONS = {
     "socketio_sync/types.py": "names of types, no code",
     "contrib/flask/flask_socketio_sync/cli.py": "test_hosts, which runs it",
+    "contrib/flask/flask_socketio_sync/running.py": "test_hosts and test_reloader, which run",
     "contrib/flask/flask_socketio_sync/sending.py": "test_functions, which send",
     "socketio_sync/adapters/base.py": "an interface; test_memory holds its one implementation to it",
     "socketio_sync/testing/channel.py": "test_client, which is one",

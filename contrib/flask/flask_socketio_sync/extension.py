@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import gevent
 from flask import Flask, has_request_context, request
-from werkzeug.debug import DebuggedApplication
 
 from flask_socketio_sync import sending
-from flask_socketio_sync.contexts import APP_KEY
 from flask_socketio_sync.dispatch import Dispatcher
 from flask_socketio_sync.namespace import Namespace
 from flask_socketio_sync.options import Settings, configured
 from flask_socketio_sync.registry import Registry
+from flask_socketio_sync.running import Mounted, serve
 from flask_socketio_sync.sending import Rooms
 from flask_socketio_sync.tasks import Task, in_app_context
-from socketio_sync import Server, WSGIApp
-from socketio_sync.types import Environ, StartResponse, WSGICallable
+from socketio_sync import Server
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-logger = logging.getLogger(__name__)
-
-HOST = "127.0.0.1"
-PORT = 5000
 
 
 class SocketIO:
@@ -91,7 +83,7 @@ class SocketIO:
                 self._dispatcher.refresh(name)
         app.extensions["socketio"] = self
         self._tasks_app = app
-        app.wsgi_app = _Mounted(app, self.server, app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = Mounted(app, self.server, app.wsgi_app)  # type: ignore[method-assign]
 
     @property
     def manage_session(self) -> bool:
@@ -259,32 +251,16 @@ class SocketIO:
             app: The application.
             host: The address to listen on; None is 127.0.0.1.
             port: The port; None is that of ``SERVER_NAME`` in the configuration, or 5000.
-            options: ``debug`` (None is the application's), ``log_output`` (whether requests are logged; None
-                is ``debug``), and those of the runner: ``certfile``, ``keyfile``, ``limits``, ...
+            options: ``debug`` (None is the application's), ``use_reloader`` (whether to start anew when a
+                file has changed; None is ``debug``), with ``extra_files`` and ``exclude_patterns``, or
+                ``reloader_options``, a dict of them; ``log_output`` (whether requests are logged; None is
+                ``debug``), and those of the runner: ``certfile``, ``keyfile``, ``limits``, ...
 
         Raises:
             OSError: The address can't be had.
             TypeError: There is no such option.
         """
-        if port is None:
-            name = app.config.get("SERVER_NAME") or ""
-            port = int(name.rpartition(":")[2]) if ":" in name else PORT
-        debug = options.pop("debug", None)
-        if debug is not None:
-            app.debug = debug
-        if options.pop("use_reloader", None):
-            logger.warning("use_reloader: this version doesn't restart by itself when a file has changed")
-        for name in ("reloader_options", "extra_files", "reloader_type", "allow_unsafe_werkzeug"):
-            options.pop(name, None)
-        log_output = options.pop("log_output", None)
-        if app.debug if log_output is None else log_output:
-            options.setdefault("log", app.logger)
-        mounted = cast(Any, app.wsgi_app)
-        if app.debug and isinstance(mounted, _Mounted):
-            # Around the pages only: a traceback in HTML is no answer to a Socket.IO client.
-            mounted.app = DebuggedApplication(mounted.app, evalex=True)
-        server = self._server()
-        server.run(_Whole(server, cast(WSGICallable, app)), host=host or HOST, port=port, **options)
+        serve(self, app, host, port, options)
 
     def stop(self) -> None:
         """Disconnect everybody, and refuse new clients."""
@@ -316,29 +292,6 @@ class SocketIO:
         if self.server is None:
             raise RuntimeError("this SocketIO has no application yet: call init_app(app) first")
         return self.server
-
-
-class _Mounted(WSGIApp):
-    """A Socket.IO server in front of an application, which it tells of itself."""
-
-    __slots__ = ("_flask",)
-
-    def __init__(self, flask: Flask, server: Server, app: WSGICallable) -> None:
-        super().__init__(server, app)
-        self._flask = flask
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        environ[APP_KEY] = self._flask
-        return super().__call__(environ, start_response)
-
-
-class _Whole(WSGIApp):
-    """An application in front of which its server is already, with whatever was put around both."""
-
-    __slots__ = ()
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        return self.app(environ, start_response)
 
 
 def current_sid() -> str:
