@@ -42,7 +42,10 @@ export async function launch(executable, ...more) {
 
   /** Opens a tab with storage of its own. What it logs as an error is collected in `problems`. */
   async function open(url) {
-    const { browserContextId } = await send("Target.createBrowserContext");
+    return openIn((await send("Target.createBrowserContext")).browserContextId, url);
+  }
+
+  async function openIn(browserContextId, url) {
     const { targetId } = await send("Target.createTarget", { url: "about:blank", browserContextId });
     const { sessionId } = await send("Target.attachToTarget", { targetId, flatten: true });
     const problems = [];
@@ -77,7 +80,9 @@ export async function launch(executable, ...more) {
       await call("Input.dispatchKeyEvent", { type: "keyDown", key, code: key, windowsVirtualKeyCode: code, modifiers, text });
       await call("Input.dispatchKeyEvent", { type: "keyUp", key, code: key, windowsVirtualKeyCode: code, modifiers });
     }
-    return { call, run, until, type, press, problems };
+    /** Opens another tab with the same storage. */
+    const another = (address) => openIn(browserContextId, address);
+    return { call, run, until, type, press, another, problems };
   }
 
   async function close() {

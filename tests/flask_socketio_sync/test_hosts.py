@@ -37,11 +37,23 @@ WAYS = {"run": by_run, "gunicorn": by_gunicorn, "command": by_command}
 
 
 @contextmanager
-def served(command: Callable[[int], Sequence[str]], log: Path) -> Iterator[str]:
+def served_program(source: str, folder: Path) -> Iterator[str]:
+    """Run a program of examples/flask on another port, in a folder; yield its address."""
+
+    def command(port: int) -> Sequence[str]:
+        return [sys.executable, "-c", source.replace("port=5000", f"port={port}")]
+
+    with served(command, folder / "log", folder) as url:
+        yield url
+
+
+@contextmanager
+def served(command: Callable[[int], Sequence[str]], log: Path, folder: Path = CHAT.parent) -> Iterator[str]:
+    """Run a server until the end of the block; yield its address."""
     port = free_port()
     with log.open("w") as output:
         process = subprocess.Popen(
-            command(port), cwd=CHAT.parent, env=environment(), stdout=output, stderr=subprocess.STDOUT
+            command(port), cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT
         )
     try:
         deadline = time.monotonic() + START_TIMEOUT

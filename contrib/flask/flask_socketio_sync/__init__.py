@@ -14,6 +14,7 @@ from flask_socketio_sync.functions import (
     rooms,
     send,
 )
+from flask_socketio_sync.login import login_required_event
 from flask_socketio_sync.namespace import Namespace
 from flask_socketio_sync.testing import SocketIOTestClient
 
@@ -28,6 +29,7 @@ __all__ = [
     "emit",
     "join_room",
     "leave_room",
+    "login_required_event",
     "rooms",
     "send",
 ]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flask_socketio_sync.contexts import event_context
+from flask_socketio_sync.contexts import app_of, event_context
+from flask_socketio_sync.login import Users, current_user_id, uses_login
 from flask_socketio_sync.registry import ANY, Found, Registry
 from socketio_sync import ConnectionRefused, Server, Socket
 from socketio_sync.server.endpoint import Endpoint
@@ -33,12 +34,14 @@ class Dispatcher:
     Attributes:
         registry: What is registered.
         manage_session: Whether each connection has a session of its own; may be changed at any time.
+        users: Whose clients are here, where the application uses Flask-Login.
     """
 
     def __init__(self, registry: Registry, *, manage_session: bool) -> None:
         """Dispatch to ``registry``."""
         self.registry = registry
         self.manage_session = manage_session
+        self.users = Users()
         self._prepared: set[tuple[str, str]] = set()
         self._server: Server | None = None
         self._always_connect = False
@@ -73,9 +76,16 @@ class Dispatcher:
 
     def _gate(self, socket: Socket) -> None:
         """Let a client in, unless its connect handler says otherwise."""
-        # Flask hands None to a handler that asks, for a client that says nothing.
-        if self._run(socket, "connect", (socket.handshake.auth or None,)) is False:
+        # Flask-SocketIO hands None to a handler that asks, for a client that says nothing.
+        arguments = (socket.handshake.auth or None,)
+        if self._run(socket, "connect", arguments) is False:
             raise ConnectionRefused(REJECTED)
+        app = app_of(socket)
+        if uses_login(app):
+            with event_context(socket, "connect", arguments, manage_session=self.manage_session):
+                user = current_user_id()
+            if user is not None:
+                self.users.add(app, user, socket)
 
     def _connected(self, socket: Socket) -> None:
         try:
@@ -84,6 +94,7 @@ class Dispatcher:
             socket.disconnect()
 
     def _disconnected(self, socket: Socket, reason: str) -> None:
+        self.users.remove(socket)
         self._run(socket, "disconnect", (reason,))
 
     # -- events ---------------------------------------------------------------------------------------

@@ -242,6 +242,10 @@ class SocketIO:
         if found is not None:
             found.to(room).sockets_leave(room)
 
+    def disconnect_user(self, user_id: str) -> None:
+        """Disconnect every client of one of Flask-Login's users; a logout does that by itself."""
+        self._dispatcher.users.disconnect(user_id)
+
     # -- running ----------------------------------------------------------------------------------
 
     def run(self, app: Flask, host: str | None = None, port: int | None = None, **options: Any) -> None:

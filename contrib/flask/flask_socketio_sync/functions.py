@@ -23,6 +23,12 @@ def _namespace(namespace: str | None) -> str:
     return namespace or cast(str, cast(Any, request).namespace)
 
 
+def current_event() -> str | None:
+    """Return the name of the event that is being handled; None in the callback of an acknowledgement."""
+    event = cast(Any, request).event
+    return event["message"] if event is not None else None
+
+
 def _socket(sid: str | None, namespace: str | None) -> Socket:
     return sending.socket_of(_server(), sid or current_sid(), _namespace(namespace))
 
