@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gevent
+from gevent import monkey
 
 from socketio_sync.engine.events import Events
 from socketio_sync.engine.host import HubThread, on_gevent, problems, refusal_reason, run_on_hub
@@ -31,6 +32,9 @@ from socketio_sync.transports.runtime import Runtime
 from socketio_sync.types import Environ, Headers, Middleware, StartResponse, WSGICallable
 
 logger = logging.getLogger(__name__)
+
+# Native: for threads that have no hub.
+_binding: Any = monkey.get_original("_thread", "allocate_lock")()
 
 # Reasons after which no client will ask: it has gone.
 _GONE = ("transport close", "transport error", "ping timeout")
@@ -192,7 +196,10 @@ class EngineServer(Events):
         if reason is not None:
             return write_answer(unavailable_answer(reason), environ, start_response, self.options, [])
         if self._runtime is None:
-            self._bind(HubThread().runtime)
+            with _binding:
+                # The first requests may come at once, each in its thread.
+                if self._runtime is None:
+                    self._bind(HubThread().runtime)
         return self._requests.serve_threaded(environ, start_response)
 
     @property

@@ -113,6 +113,18 @@ def test_a_threaded_host_serves_clients_by_polling(threads: Serve, connect: Conn
     eventually(lambda: seen == ["transport close", "server shutting down", "server shutting down"])
 
 
+def test_clients_that_come_at_once_are_served_by_one_hub(threads: Serve) -> None:
+    for _ in range(5):
+        io = Server()
+        host = threads(werkzeug(io, threaded=True))
+        connections = [Connection(host.port) for _ in range(8)]
+        for connection in connections:
+            connection.begin("GET", "/socket.io/?EIO=4&transport=polling")
+        assert [connection.finish().status for connection in connections] == [200] * 8
+        assert len({session._runtime for session in io.engine.sessions.values()}) == 1
+        io.close()
+
+
 def test_a_threaded_host_invites_nobody_to_upgrade(threads: Serve, logged: Logged) -> None:
     host = threads(werkzeug(Server(), threaded=True))
     poller = Poller(host.port).open()
