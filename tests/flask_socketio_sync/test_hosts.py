@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+from urllib.request import urlopen
 
 import pytest
 
@@ -15,22 +20,43 @@ from tests.interop.clients import environment, install, tool
 from tests.interop.hosts import START_TIMEOUT, free_port, is_ready
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CHAT = ROOT / "examples" / "flask" / "chat.py"
 
 pytestmark = pytest.mark.interop
 
 
-def by_run(port: int) -> Sequence[str]:
-    source = CHAT.read_text().replace("port=5000", f"port={port}")
-    return [sys.executable, "-c", source]
+class Application(NamedTuple):
+    """A program of examples/flask.
+
+    Attributes:
+        folder: Where it is run.
+        module: What has the application, ``app``.
+        client: What its clients do.
+    """
+
+    folder: Path
+    module: str
+    client: str
 
 
-def by_gunicorn(port: int) -> Sequence[str]:
-    return [sys.executable, "-m", "gunicorn", "-k", "gevent", "-b", f"127.0.0.1:{port}", "chat:app"]
+FLASK = ROOT / "examples" / "flask"
+APPLICATIONS = {
+    "chat": Application(FLASK, "chat", "chat.js"),
+    "factory": Application(FLASK / "factory", "wsgi", "factory.js"),
+}
 
 
-def by_command(port: int) -> Sequence[str]:
-    return [sys.executable, "-m", "flask", "--app", "chat", "socketio", "run", "-p", str(port)]
+def by_run(app: Application, port: int) -> Sequence[str]:
+    source = (app.folder / f"{app.module}.py").read_text()
+    return [sys.executable, "-c", source.replace("port=5000", f"port={port}")]
+
+
+def by_gunicorn(app: Application, port: int) -> Sequence[str]:
+    bind = f"127.0.0.1:{port}"
+    return [sys.executable, "-m", "gunicorn", "-k", "gevent", "-b", bind, f"{app.module}:app"]
+
+
+def by_command(app: Application, port: int) -> Sequence[str]:
+    return [sys.executable, "-m", "flask", "--app", app.module, "socketio", "run", "-p", str(port)]
 
 
 WAYS = {"run": by_run, "gunicorn": by_gunicorn, "command": by_command}
@@ -48,7 +74,7 @@ def served_program(source: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(command: Callable[[int], Sequence[str]], log: Path, folder: Path = CHAT.parent) -> Iterator[str]:
+def served(command: Callable[[int], Sequence[str]], log: Path, folder: Path, code: int = 0) -> Iterator[str]:
     """Run a server until the end of the block; yield its address."""
     port = free_port()
     with log.open("w") as output:
@@ -64,29 +90,48 @@ def served(command: Callable[[int], Sequence[str]], log: Path, folder: Path = CH
             time.sleep(0.02)
         yield f"http://127.0.0.1:{port}"
         process.terminate()
-        assert process.wait(timeout=20) == 0, log.read_text()
+        assert process.wait(timeout=20) == code, log.read_text()
     finally:
         process.kill()
         process.wait()
 
 
+def run_client(script: str, client: str, url: str, transports: str) -> str:
+    """Run an official client to its end; return what it says."""
+    ran = subprocess.run(
+        [tool("node"), str(Path(__file__).parent / script), client, url, transports],
+        env=environment(NODE_PATH=str(install(ROOT / ".cache" / "interop"))),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_official_clients_find_everything(way: str, tmp_path: Path) -> None:
-    modules = install(ROOT / ".cache" / "interop")
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_official_clients_find_everything(way: str, name: str, tmp_path: Path) -> None:
+    app = APPLICATIONS[name]
     log = tmp_path / "log"
-    with served(WAYS[way], log) as url:
+    with served(partial(WAYS[way], app), log, app.folder) as url:
         for client in ("sio25", "sio48"):
             for transports in ("polling", "websocket", "polling,websocket"):
-                ran = subprocess.run(
-                    [tool("node"), str(Path(__file__).parent / "chat.js"), client, url, transports],
-                    env=environment(NODE_PATH=str(modules)),
-                    capture_output=True,
-                    text=True,
-                    timeout=30,
-                    check=False,
-                )
-                assert ran.stdout == "done\n", (client, transports, ran.stdout + ran.stderr, log.read_text())
+                said = run_client(app.client, client, url, transports)
+                assert said == "done\n", (client, transports, said, log.read_text())
     assert "Traceback" not in log.read_text()
+
+
+def test_flask_run_serves_polling(tmp_path: Path) -> None:
+    def command(port: int) -> Sequence[str]:
+        return [sys.executable, "-m", "flask", "--app", "chat", "run", "-p", str(port)]
+
+    log = tmp_path / "log"
+    with served(command, log, FLASK, code=-signal.SIGTERM) as url:
+        assert run_client("chat.js", "sio48", url, "polling") == "done\n", log.read_text()
+        # The client is told that there is no WebSocket.
+        with urlopen(f"{url}/socket.io/?EIO=4&transport=polling", timeout=10) as answer:
+            assert json.loads(answer.read()[1:])["upgrades"] == []
 
 
 def test_an_application_without_the_extension_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+from flask_socketio_sync import SocketIO
+
+socketio = SocketIO()
