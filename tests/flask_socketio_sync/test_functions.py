@@ -130,10 +130,8 @@ def test_rooms_are_entered_left_and_closed(site: Site) -> None:
 
 def test_a_call_returns_the_answer_also_inside_handlers(site: Site) -> None:
     client = site.client()
-    channel = client._channel(None)
-    assert channel is not None
-    channel.on("question", lambda value: value + 1)
-    channel.on("nothing", lambda: None)
+    client.on("question", lambda value: value + 1)
+    client.on("nothing", lambda: None)
     answers: list[Any] = []
     run_in_handler(site, client, lambda: answers.append((call("question", 1), call("nothing"))))
     assert answers == [(2, None)]
@@ -151,9 +149,7 @@ def test_a_call_that_is_not_answered_is_a_timeout_error(site: Site) -> None:
 
 def test_a_callback_gets_each_clients_answer(site: Site, three: list[SocketIOTestClient]) -> None:
     for number, client in enumerate(three):
-        channel = client._channel(None)
-        assert channel is not None
-        channel.on("who", lambda number=number: number)
+        client.on("who", lambda number=number: number)
     answers: list[int] = []
     site.io.emit("who", callback=answers.append)
     for client in three:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import flask_socketio_sync
 
 VERSION = "5.7.0"
 
@@ -34,9 +39,40 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
         content = opened.extractfile(member)
         assert content is not None
         source = content.read().decode()
+        opened.extractall(folder, filter="data")
     path = folder / "test_socketio.py"
     path.write_text(source.replace("from flask_socketio import", "from flask_socketio_sync import"))
     return path
+
+
+def parameters(source: str) -> dict[str, list[str]]:
+    """Return the parameters of the public functions and methods of a module, by dotted name."""
+    found = {}
+    for node in ast.parse(source).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        for function in inner:
+            if isinstance(function, ast.FunctionDef) and not f"{prefix}{function.name}".startswith("_"):
+                arguments = function.args
+                names = [each.arg for each in (*arguments.args, *arguments.kwonlyargs) if each.arg != "self"]
+                found[f"{prefix}{function.name}"] = names
+    return found
+
+
+@pytest.mark.parametrize("file", ["__init__.py", "namespace.py", "test_client.py"])
+def test_every_public_function_takes_the_same_parameters(module: Path, file: str) -> None:
+    (path,) = module.parent.glob(f"flask_socketio-*/src/flask_socketio/{file}")
+    for name, wanted in parameters(path.read_text()).items():
+        if "._" in name and not name.endswith("__init__"):
+            continue
+        found: Any = flask_socketio_sync
+        for step in name.split("."):
+            assert hasattr(found, step), f"{name} is missing"
+            found = getattr(found, step)
+        signature = inspect.signature(found)
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+        missing = [each for each in wanted if each not in signature.parameters]
+        assert missing == [] or takes_any, (name, missing)
 
 
 def test_all_pass_but_those_that_are_listed(module: Path) -> None:

@@ -114,6 +114,13 @@ class SocketIOTestClient:
         self._client.settle()
         return channel.connected
 
+    def on(self, event: str, handler: Callable[..., Any], namespace: str | None = None) -> None:
+        """Handle an event of the server's; what the handler returns acknowledges it."""
+        channel = self._channel(namespace)
+        if channel is None:
+            raise RuntimeError("not connected")
+        channel.on(event, handler)
+
     def disconnect(self, namespace: str | None = None) -> None:
         """Leave a namespace.
 
