@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import flask.json
 import pytest
@@ -13,6 +13,8 @@ from flask import Flask
 
 from flask_socketio_sync import SocketIO
 from flask_socketio_sync.options import Settings, configured
+from socketio_sync import HandshakeRefused
+from socketio_sync.testing import TestClient
 from tests.flask_socketio_sync.conftest import Site
 
 
@@ -93,4 +95,37 @@ def test_the_applications_configuration_counts_least(make_site: Callable[..., Si
     options = io.server.options
     assert (options.ping_interval, options.ping_timeout, options.path) == (8, 4, "/live")
     assert io.server_options == {"ping_interval": 8, "ping_timeout": 4}
+    io.stop()
+
+
+@pytest.mark.parametrize(
+    ("configured_origins", "origin", "status"),
+    [
+        ("*", "https://a.example", 200),
+        ("https://a.example", "https://a.example", 200),
+        ("https://a.example", "https://b.example", 403),
+        (["https://a.example", r"https://.*\.b\.example"], "https://x.b.example", 200),
+        ([r"https://.*\.b\.example"], "https://xb.example", 403),
+    ],
+)
+def test_the_origins_of_flask_cors_count_for_sockets_too(
+    configured_origins: Any, origin: str, status: int
+) -> None:
+    app = Flask("x")
+    app.config["CORS_ORIGINS"] = configured_origins
+    io = SocketIO(app)
+    try:
+        TestClient(cast(Any, app.wsgi_app), headers={"Origin": origin})
+        assert status == 200
+    except HandshakeRefused:
+        assert status == 403
+    io.stop()
+
+
+def test_an_option_counts_before_flask_cors() -> None:
+    app = Flask("x")
+    app.config["CORS_ORIGINS"] = "*"
+    io = SocketIO(app, cors_allowed_origins="https://a.example")
+    assert io.server is not None
+    assert io.server.options.cors_allowed_origins == "https://a.example"
     io.stop()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
 
 CONFIG_PREFIX = "SOCKETIO_"
+CORS_ORIGINS = "CORS_ORIGINS"
+_EXPRESSION = re.compile(r"[\\^$()\[\]?*]")
 
 logger = logging.getLogger(__name__)
 
@@ -109,11 +112,26 @@ class Settings:
 
 
 def configured(app: Flask | None) -> dict[str, Any]:
-    """Return the options in a configuration: ``SOCKETIO_PING_INTERVAL`` is ``ping_interval``."""
+    """Return the options in a configuration: ``SOCKETIO_PING_INTERVAL`` is ``ping_interval``.
+
+    Flask-CORS's ``CORS_ORIGINS`` is ``cors_allowed_origins``, unless that is there, too.
+    """
     if app is None:
         return {}
-    return {
+    found = {
         key.removeprefix(CONFIG_PREFIX).lower(): value
         for key, value in app.config.items()
         if key.startswith(CONFIG_PREFIX)
     }
+    if CORS_ORIGINS in app.config:
+        found.setdefault("cors_allowed_origins", _origins(app.config[CORS_ORIGINS]))
+    return found
+
+
+def _origins(allowed: Any) -> Any:
+    """Return Flask-CORS's setting as ours: a string with characters of a regular expression is one there."""
+    if isinstance(allowed, str):
+        return re.compile(allowed) if allowed != "*" and _EXPRESSION.search(allowed) else allowed
+    if isinstance(allowed, re.Pattern):
+        return allowed
+    return [_origins(each) for each in allowed]
