@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -50,9 +51,9 @@ def by_run(app: Application, port: int) -> Sequence[str]:
     return [sys.executable, "-c", source.replace("port=5000", f"port={port}")]
 
 
-def by_gunicorn(app: Application, port: int) -> Sequence[str]:
+def by_gunicorn(app: Application, port: int, worker: str = "gevent") -> Sequence[str]:
     bind = f"127.0.0.1:{port}"
-    return [sys.executable, "-m", "gunicorn", "-k", "gevent", "-b", bind, f"{app.module}:app"]
+    return [sys.executable, "-m", "gunicorn", "-k", worker, "-b", bind, f"{app.module}:app"]
 
 
 def by_command(app: Application, port: int) -> Sequence[str]:
@@ -120,6 +121,47 @@ def test_official_clients_find_everything(way: str, name: str, tmp_path: Path) -
                 said = run_client(app.client, client, url, transports)
                 assert said == "done\n", (client, transports, said, log.read_text())
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    "worker", ["gevent_pywsgi", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"]
+)
+def test_t14_upgrades_work_on_every_worker(worker: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with served(partial(by_gunicorn, APPLICATIONS["chat"], worker=worker), log, FLASK) as url:
+        assert run_client("chat.js", "sio48", url, "polling,websocket") == "done\n", log.read_text()
+
+
+DEBUGGED = """
+from flask import Flask
+from flask_socketio_sync import SocketIO
+
+app = Flask("debugged")
+socketio = SocketIO(app)
+app.add_url_rule("/", view_func=lambda: "page")
+app.add_url_rule("/fail", "fail", lambda: 1 / 0)
+socketio.run(app, port=5000, debug=True, use_reloader=False)
+"""
+
+
+def test_the_debugger_is_around_the_pages_only(tmp_path: Path) -> None:
+    def fetch(address: str) -> tuple[int, str]:
+        try:
+            with urlopen(address, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    with served_program(DEBUGGED, tmp_path) as url:
+        status, body = fetch(f"{url}/fail")
+        assert status == 500
+        assert "ZeroDivisionError" in body
+        assert "__debugger__" in body
+        status, body = fetch(f"{url}/socket.io/?EIO=4&transport=carrier-pigeon")
+        assert (status, json.loads(body)["code"]) == (400, 0)
+        # Requests are logged in debug mode.
+        assert '"GET /fail HTTP/1.1" 500' in (tmp_path / "log").read_text()
 
 
 def test_flask_run_serves_polling(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
+from weakref import ReferenceType, ref
 
 import gevent
 from flask import Flask, has_request_context, request
@@ -58,7 +59,8 @@ class SocketIO:
         self.server_options: dict[str, Any] = options
         self._registry = Registry()
         self._dispatcher = Dispatcher(self._registry, manage_session=True)
-        self._tasks_app: Flask | None = None
+        # Only for background tasks that are started where there is no application context.
+        self._apps: list[ReferenceType[Flask]] = []
         if app is not None:
             self.init_app(app)
 
@@ -82,7 +84,7 @@ class SocketIO:
             for name in ("*",) if settings.namespaces is None else settings.namespaces:
                 self._dispatcher.refresh(name)
         app.extensions["socketio"] = self
-        self._tasks_app = app
+        self._apps.append(ref(app))
         app.wsgi_app = Mounted(app, self.server, app.wsgi_app)  # type: ignore[method-assign]
 
     @property
@@ -271,8 +273,12 @@ class SocketIO:
         self._server().close()
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
-        """Run a function beside the handlers, in an application context that ends with it."""
-        return Task(self._server(), in_app_context(target, self._tasks_app), args, kwargs)
+        """Run a function beside the handlers, in an application context that ends with it.
+
+        That is the current application's; where there is none, that of the one that was initialised first.
+        """
+        app = self._apps[0]() if self._apps else None
+        return Task(self._server(), in_app_context(target, app), args, kwargs)
 
     def sleep(self, seconds: float = 0) -> None:
         """Sleep, and let others run meanwhile."""
