@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.pages import api, options
+from docs.pages import api, flask, options
 
 DOCS = Path(__file__).resolve().parent
 
 PAGES: dict[str, Callable[[], str]] = {
-    "reference/api.md": api.page,
+    "reference/api.md": api.REFERENCE.page,
+    "reference/flask.md": flask.REFERENCE.page,
     "reference/options.md": options.page,
 }
 

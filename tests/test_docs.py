@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+import flask_socketio_sync
 from docs.generate import DOCS, PAGES, stale
+from docs.pages import flask
 from docs.pages.docstrings import block, cell, entries, markdown, sections, table
 from docs.pages.options import page
 from socketio_sync.http_head import RequestLimits
@@ -102,3 +104,8 @@ def test_docstrings_are_read_as_they_are_written() -> None:
     assert markdown("a\n   ``b``") == "a `b`"
     assert cell("a | b") == "a \\| b"
     assert table(["A"], [["x|y"]]) == "| A |\n| --- |\n| x\\|y |"
+
+
+def test_every_name_of_the_flask_extension_is_on_its_page() -> None:
+    documented = {each.__name__ for each in flask.REFERENCE.documented}
+    assert set(flask_socketio_sync.__all__) <= documented

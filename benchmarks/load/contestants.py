@@ -97,6 +97,13 @@ CONTESTANTS = {
             has_workers=True,
         ),
         Contestant(
+            name="ours-flask",
+            title="socketio_sync, Flask extension",
+            short="socketio_sync, Flask",
+            installation=OURS,
+            command=("{python}", "{servers}/ours_flask.py", "{port}"),
+        ),
+        Contestant(
             name="node",
             title="Node, socket.io, ws",
             short="Node",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import socketio_sync
-from docs.pages.api import APPLICATIONS, public
+from docs.pages.api import APPLICATIONS, REFERENCE
 
 APP = Path(__file__).resolve().parent.parent.parent / "examples" / "every_name" / "app.py"
 
@@ -34,7 +34,7 @@ def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def watch(documented: type[Any]) -> None:
     """Watch what a class has itself."""
-    for name, member in public(documented):
+    for name, member in REFERENCE.public(documented):
         owner = next(each for each in documented.__mro__ if name in vars(each))
         told = f"{documented.__name__}.{name}"
         if isinstance(member, property):
