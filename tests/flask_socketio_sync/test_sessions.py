@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask, Request, Response, session
 from flask.sessions import SessionInterface, SessionMixin
+from gevent.event import Event
 
 from flask_socketio_sync import SocketIO
 from tests.flask_socketio_sync.conftest import Site
@@ -84,6 +85,32 @@ def test_all_namespaces_of_a_connection_share_it(site: Site) -> None:
     client.emit("set", "here")
     client.connect("/other")
     assert client.emit("get", namespace="/other", callback=True) == "here"
+
+
+def test_handlers_of_two_namespaces_that_overlap_lose_nothing(site: Site) -> None:
+    entered, go = Event(), Event()
+
+    @site.io.on("slow")
+    def slow() -> None:
+        session["slow"] = 1
+        session.pop("old")
+        entered.set()
+        go.wait()
+
+    @site.io.on("quick", namespace="/other")
+    def quick() -> None:
+        session["quick"] = 2
+
+    site.io.on_event("put", lambda: session.update(old=0, kept=3))
+    site.io.on_event("all", lambda: dict(session))
+    client = site.client()
+    client.connect("/other")
+    client.emit("put")
+    client.emit("slow")
+    assert entered.is_set()
+    client.emit("quick", namespace="/other")
+    go.set()
+    assert client.emit("all", callback=True) == {"slow": 1, "quick": 2, "kept": 3}
 
 
 def test_a_stored_session_is_shared_both_ways(make_site: Callable[..., Site]) -> None:

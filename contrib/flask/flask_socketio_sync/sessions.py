@@ -29,13 +29,19 @@ def managed(app: Flask, session: SessionMixin, environ: dict[str, Any]) -> Itera
         # Nobody can write to it, and it says why.
         yield
         return
-    if KEY in environ:
-        session.clear()
-        session.update(environ[KEY])
+    saved: dict[str, Any] = environ.setdefault(KEY, dict(session))
+    session.clear()
+    session.update(saved)
+    before = dict(saved)
     try:
         yield
     finally:
-        environ[KEY] = dict(session)
+        # Only what this handler has changed: another namespace's may have run meanwhile.
+        for key, value in session.items():
+            if key not in before or before[key] is not value:
+                saved[key] = value
+        for key in before.keys() - session.keys():
+            saved.pop(key, None)
 
 
 @contextmanager
