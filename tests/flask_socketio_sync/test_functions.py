@@ -58,6 +58,7 @@ def sid(site: Site, client: SocketIOTestClient) -> str:
         ({"to": ["a", "b"]}, [1, 1, 0]),
         ({"to": "a", "include_self": False}, [0, 1, 0]),
         ({"to": "nobody"}, [0, 0, 0]),
+        ({"to": []}, [0, 0, 0]),
     ],
 )
 def test_emit_reaches_who_is_meant(
@@ -106,6 +107,8 @@ def test_the_extension_emits_to_all_by_default(site: Site, three: list[SocketIOT
     site.io.send("text", to="a")
     assert [len(client.get_received()) for client in three] == [2, 2, 1]
     site.io.emit("news", namespace="/nobody")
+    site.io.emit("news", to=[])
+    assert [len(client.get_received()) for client in three] == [0, 0, 0]
 
 
 def test_rooms_are_entered_left_and_closed(site: Site) -> None:

@@ -67,6 +67,9 @@ def emit(
     if found is None:
         return
     rooms, skipped = names(to), names(skip)
+    if to is not None and not rooms:
+        # A list of nobody isn't everybody.
+        return
     single = found.sockets.get(str(rooms[0])) if len(rooms) == 1 and not skipped else None
     values = payload(arguments)
     if callback is None:
