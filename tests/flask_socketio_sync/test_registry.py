@@ -118,3 +118,20 @@ def test_names_and_namespaces() -> None:
     assert registry.events("/a") == ["x"]
     with pytest.raises(TypeError, match="'y' must be callable"):
         registry.add("/a", "y", "nothing")  # type: ignore[arg-type]
+
+
+def test_a_handler_that_would_do_nothing_is_refused() -> None:
+    async def lazy() -> None: ...
+
+    def generator() -> Any:
+        yield 1
+
+    class Lazy(Namespace):
+        async def on_message(self, text: str) -> None: ...
+
+    registry = Registry()
+    for handler in (lazy, generator):
+        with pytest.raises(TypeError, match="must be a plain function"):
+            registry.add("/", "x", handler)
+    with pytest.raises(TypeError, match="'on_message' must be a plain function"):
+        registry.add_object(Lazy("/"))

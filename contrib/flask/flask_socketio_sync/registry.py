@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from socketio_sync.server.handlers import Handler, trimmed
+from socketio_sync.server.handlers import Handler, check_callable, trimmed
 
 if TYPE_CHECKING:
     from flask_socketio_sync.namespace import Namespace
@@ -57,16 +57,22 @@ class Registry:
         """Register a function.
 
         Raises:
-            TypeError: It can't be called.
+            TypeError: It can't be called, or isn't a plain function.
         """
-        if not callable(handler):
-            raise TypeError(f"the handler of {event!r} must be callable, not {handler!r}")
+        check_callable(event, handler)
         if event in LIFECYCLE:
             handler = trimmed(handler, LIFECYCLE[event])
         self._functions[namespace, event] = handler
 
     def add_object(self, handlers: Namespace) -> None:
-        """Register the methods of an object."""
+        """Register the methods of an object.
+
+        Raises:
+            TypeError: One isn't a plain function.
+        """
+        for name in dir(handlers):
+            if name.startswith("on_") and callable(getattr(handlers, name)):
+                check_callable(name, getattr(handlers, name))
         self._objects[handlers.namespace] = handlers
 
     def find(self, namespace: str, event: str) -> Found | None:
