@@ -113,7 +113,7 @@ class EngineOptions:
         forwarded_header: Whether they say it in ``Forwarded`` (RFC 7239); otherwise in ``X-Forwarded-For``,
             ``-Host`` and ``-Proto``.
         allow_request: ``callable(environ)``, called before a session is made; may block. False or a
-            ``HandshakeRefused`` refuses it with 403.
+            ``HandshakeRefused`` refuses it with 403; so does any other error, which is logged.
         generate_id: ``callable(environ) -> str`` for session ids; None makes 20 random characters. Where it
             fails, or makes an id that is in use, the request is refused with code 3.
         initial_packet: A message that each client gets with the answer to its handshake; None sends none.

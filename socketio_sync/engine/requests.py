@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from time import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from socketio_sync.engine.body import BodyLost, UnsupportedEncoding, read_body
 from socketio_sync.engine.host import problems, run_on_hub
@@ -194,13 +194,24 @@ class Requests:
             raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"})
         if engine.opened >= engine.crowded_at:
             engine.check_room()
-        allow = engine.options.allow_request
-        if allow is not None:
-            if allow(environ) is False:
-                raise Refusal(4, context={"message": "Forbidden"})
+        if engine.options.allow_request is not None:
+            self._ask_application(environ, engine.options.allow_request)
             # It may have taken its time.
             engine.check_room()
         return check_revision(request, allow_eio3=engine.options.allow_eio3)
+
+    @staticmethod
+    def _ask_application(environ: Environ, allow: Callable[[Environ], Any]) -> None:
+        """Refuse a session unless the application allows it; one that fails hasn't allowed anything."""
+        allowed: Any = False
+        try:
+            allowed = allow(environ)
+        except HandshakeRefused:
+            raise
+        except Exception:
+            logger.exception("allow_request failed")
+        if allowed is False:
+            raise Refusal(4, context={"message": "Forbidden"})
 
     def _session(self, environ: Environ, request: Request) -> EngineSocket:
         session = self._engine.find(request.sid)

@@ -74,6 +74,15 @@ def test_allow_request_refuses_before_there_is_a_session(mount: Mount, verdict: 
     assert site.sessions == []
 
 
+def test_an_error_in_allow_request_allows_nothing(mount: Mount, logged: Logged) -> None:
+    site = mount(allow_request=lambda environ: 1 / 0)
+    assert Connection(site.port).get(HANDSHAKE).error == (403, 4, "Forbidden")
+    assert ask(site.port, path=PATH)[1].error == (403, 4, "Forbidden")
+    records = logged.take()
+    assert [record.getMessage() for record in records] == ["allow_request failed"] * 2
+    assert site.sessions == []
+
+
 @pytest.mark.parametrize("verdict", [True, None, 0, ""])
 def test_only_false_refuses(mount: Mount, verdict: Any) -> None:
     site = mount(allow_request=lambda environ: verdict)
