@@ -15,7 +15,7 @@ import pytest
 
 from flask_socketio_sync.reloader import Watch, listen, sources
 from socketio_sync.run import Runner
-from tests.interop.clients import environment, install, tool
+from tests.interop.clients import environment, install, node
 from tests.interop.hosts import START_TIMEOUT, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -80,7 +80,7 @@ class Reloading:
         (self.folder / "answers.py").write_text(f"VERSION = {version}\n")
 
     def connect(self) -> None:
-        command = [tool("node"), "client.js", f"http://127.0.0.1:{self.port}"]
+        command = [node(), "client.js", f"http://127.0.0.1:{self.port}"]
         self.client = self._start(command, self.seen)
 
     def sees(self, line: str) -> None:
