@@ -1,5 +1,7 @@
 """A chat as applications for Flask-SocketIO are written; only the import is another one."""
 
+from threading import Lock
+
 from flask import Flask, session
 
 from flask_socketio_sync import (
@@ -17,6 +19,19 @@ app.config["SECRET_KEY"] = "secret!"
 socketio = SocketIO(app, cors_allowed_origins="*")
 
 
+thread = None
+thread_lock = Lock()
+
+
+def background_thread():
+    """Tell everybody the time of the server, for ever."""
+    count = 0
+    while True:
+        socketio.sleep(0.05)
+        count += 1
+        socketio.emit("tick", count)
+
+
 @app.route("/")
 def index():
     return "the chat"
@@ -27,6 +42,10 @@ def connect(auth):
     name = (auth or {}).get("name")
     if name == "eve":
         raise ConnectionRefusedError("not you", {"why": "name"})
+    global thread
+    with thread_lock:
+        if thread is None:
+            thread = socketio.start_background_task(background_thread)
     session["name"] = name or "anonymous"
     emit("welcome", session["name"])
 

@@ -28,6 +28,8 @@ async function main() {
   const worked = [once(ann, "worked"), once(bob, "worked")];
   ann.emit("work", 0.01);
   assert.deepEqual(await Promise.all(worked), [[0.01], [0.01]]);
+  const [[first], [second]] = [await once(ann, "tick"), await once(ann, "tick")];
+  assert.ok(second > first);
   const [picture, length] = await ask(ann, "picture", Buffer.from([1, 2, 3]));
   assert.deepEqual([...picture, length], [3, 2, 1, 3]);
   assert.deepEqual(await ask(ann, "fail"), [{ error: "ValueError" }]);

@@ -19,6 +19,7 @@ import pytest
 
 from tests.interop.clients import environment, install, tool
 from tests.interop.hosts import START_TIMEOUT, free_port, is_ready
+from tests.support.ws_client import WebSocket
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -174,6 +175,21 @@ def test_flask_run_serves_polling(tmp_path: Path) -> None:
         # The client is told that there is no WebSocket.
         with urlopen(f"{url}/socket.io/?EIO=4&transport=polling", timeout=10) as answer:
             assert json.loads(answer.read()[1:])["upgrades"] == []
+
+
+def test_t7_a_signal_ends_the_server_within_3_s_with_100_clients(tmp_path: Path) -> None:
+    app = APPLICATIONS["chat"]
+    with served(partial(by_run, app), tmp_path / "log", app.folder) as url:
+        port = int(url.rpartition(":")[2])
+        clients = [WebSocket(port).open() for _ in range(100)]
+        for client in clients:
+            client.send("40")
+            # What the connect handler emits comes first.
+            assert client.text().startswith("42")
+        before = time.monotonic()
+    assert time.monotonic() - before < 3
+    for client in clients:
+        client.close()
 
 
 def test_an_application_without_the_extension_is_told(tmp_path: Path) -> None:
