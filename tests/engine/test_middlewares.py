@@ -322,13 +322,14 @@ def test_one_that_raises_when_the_websocket_is_open_costs_nothing_but_a_log_line
 def test_what_the_engine_or_a_hook_raises_is_not_the_middlewares_fault(
     mount: Mount, logged: Logged, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def break_down(environ: dict[str, Any]) -> bool:
-        raise LookupError("in allow_request")
+    def break_down(headers: Any, environ: dict[str, Any]) -> None:
+        raise LookupError("in the headers")
 
-    site = mount(allow_request=break_down)
+    site = mount()
+    site.engine.on("headers", break_down)
     site.engine.use(wrapping)
     assert Connection(site.port).get(HANDSHAKE).status == 500
-    assert "in allow_request" in capfd.readouterr().err
+    assert "in the headers" in capfd.readouterr().err
     assert logged.take() == []
 
 
