@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, TypeVar
+from difflib import get_close_matches
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from socketio_sync.types import Environ
 
@@ -154,6 +155,7 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         """Refuse values that can't work, by name."""
+        _check_numbers(self)
         if not self.transports or set(self.transports) - set(TRANSPORTS):
             raise ValueError(f"transports must be some of {TRANSPORTS}, not {self.transports!r}")
         if self.outbound_policy not in POLICIES:
@@ -177,10 +179,36 @@ class EngineOptions:
 Options = TypeVar("Options")
 
 
+def options_of(kind: type[Options], given: Mapping[str, Any]) -> Options:
+    """Return options of a kind.
+
+    Raises:
+        TypeError: There is no option of such a name, or a value is of a type that can't work.
+        ValueError: A value can't work.
+    """
+    known = [field.name for field in fields(cast(Any, kind))]
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"there is no option {name!r}{hint}")
+    return kind(**given)
+
+
+def _check_numbers(options: Any) -> None:
+    """Refuse what isn't a number where the default is one."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if type(field.default) in (int, float) and (
+            isinstance(value, bool) or not isinstance(value, int | float)
+        ):
+            raise TypeError(f"{field.name} must be a number, not {value!r}")
+
+
 def _chosen(value: bool | Mapping[str, Any] | None, options: type[Options]) -> Options | None:
     """Return the options of a feature that is off, on, or on with a dict of options."""
     if isinstance(value, Mapping):
-        return options(**value)
+        return options_of(options, value)
     return options() if value else None
 
 
@@ -204,6 +232,7 @@ class RecoveryOptions:
 
     def __post_init__(self) -> None:
         """Refuse values that can't work, by name."""
+        _check_numbers(self)
         for name in ("max_disconnection_duration", "max_events", "max_bytes", "max_sessions"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")

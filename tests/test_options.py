@@ -18,6 +18,31 @@ def test_an_unknown_option_is_a_type_error_that_names_it(server: Any) -> None:
         server(ping_timout=1)
 
 
+@pytest.mark.parametrize("server", [Server, EngineServer])
+def test_the_option_that_was_meant_is_named(server: Any) -> None:
+    with pytest.raises(TypeError, match="no option 'ping_timout'; did you mean 'ping_timeout'"):
+        server(ping_timout=1)
+    with pytest.raises(TypeError, match=r"no option 'colour'$"):
+        server(colour="red")
+    with pytest.raises(TypeError, match="no option 'treshold'; did you mean 'threshold'"):
+        server(per_message_deflate={"treshold": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ping_interval", "25"),
+        ("max_rooms", None),
+        ("max_http_buffer_size", True),
+        ("connection_state_recovery", {"max_events": "many"}),
+        ("cors_allowed_origins", 5),
+    ],
+)
+def test_a_value_of_another_type_is_a_type_error_that_names_the_option(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match="max_events" if isinstance(value, dict) else name):
+        Server(**{name: value})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -6,7 +6,7 @@ Same origin by default: a page of another site must not ride on a visitor's cook
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +36,8 @@ def _compile(allowed: Any) -> Callable[[str, Environ], bool]:
         # A star stands for one or more labels or digits, never for what follows the host.
         pattern = re.compile(re.escape(allowed.rstrip("/")).replace(r"\*", r"[^/@?#]+"), re.IGNORECASE)
         return lambda origin, environ: pattern.fullmatch(origin) is not None
+    if not isinstance(allowed, Iterable):
+        raise TypeError(f"cors_allowed_origins can't be {allowed!r}")
     rules = [_compile(entry) for entry in allowed]
     return lambda origin, environ: any(rule(origin, environ) for rule in rules)
 

@@ -24,7 +24,7 @@ from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineHandler, EngineSocket, message_of
 from socketio_sync.engine.views import View
 from socketio_sync.logs import shown
-from socketio_sync.options import EngineOptions
+from socketio_sync.options import EngineOptions, options_of
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, FORBIDDEN, Refusal
 from socketio_sync.protocol.websocket.handshake import is_upgrade
 from socketio_sync.transports.polling import PollingTransport
@@ -93,7 +93,7 @@ class EngineServer(Events):
         Raises:
             TypeError: There is no such option.
         """
-        self._setup(EngineOptions(**options), SessionEvents)
+        self._setup(options_of(EngineOptions, options), SessionEvents)
 
     def _setup(
         self, options: EngineOptions, accept: Callable[[EngineServer, EngineSocket], EngineHandler]

@@ -12,7 +12,7 @@ from socketio_sync.adapters.base import AdapterFactory
 from socketio_sync.adapters.memory import MemoryAdapter
 from socketio_sync.engine.server import EngineServer
 from socketio_sync.engine.socket import EngineSocket
-from socketio_sync.options import TRANSPORTS, ServerOptions
+from socketio_sync.options import TRANSPORTS, ServerOptions, options_of
 from socketio_sync.protocol.socketio.codec import Codec
 from socketio_sync.protocol.socketio.json_codec import JSONCodec
 from socketio_sync.protocol.socketio.msgpack_codec import MsgpackCodec
@@ -69,7 +69,7 @@ class Server(Endpoint):
             TypeError: There is no such option.
             ValueError: An option's value can't work.
         """
-        self.options = ServerOptions(**options)
+        self.options = options_of(ServerOptions, options)
         self.engine = EngineServer.with_acceptor(self.options.engine_options(), self._accept)
         self.engine.max_pending = self.options.max_pending
         self.codec = _codec_for(self.options)
