@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from flask import request
 
 from flask_socketio_sync import Namespace
+from socketio_sync import NotConnected
 from tests.flask_socketio_sync.conftest import Site
 
 
@@ -53,3 +55,26 @@ def test_the_main_namespace_is_the_default(site: Site) -> None:
 def test_something_else_is_refused(site: Site) -> None:
     with pytest.raises(ValueError, match="a Namespace is wanted"):
         site.io.on_namespace(object())  # type: ignore[arg-type]
+
+
+def test_single_clients_are_reached_by_their_id(site: Site) -> None:
+    chat = Chat("/chat")
+    site.io.on_namespace(chat)
+    site.io.on_event("sid", lambda: cast(Any, request).sid, namespace="/chat")
+    client = site.client(namespace="/chat")
+    sid = client.emit("sid", namespace="/chat", callback=True)
+    chat.enter_room(sid, "a")
+    chat.enter_room(sid, "b")
+    chat.leave_room(sid, "b")
+    assert sorted(chat.rooms(sid)) == sorted([sid, "a"])
+    with chat.session(sid) as session:
+        session["x"] = 1
+    assert chat.get_session(sid) == {"x": 1}
+    chat.save_session(sid, {"y": 2})
+    assert chat.get_session(sid) == {"y": 2}
+    client.on("question", lambda value: value + 1, "/chat")
+    assert chat.call("question", 1, to=sid) == 2
+    chat.disconnect(sid)
+    assert not client.is_connected("/chat")
+    with pytest.raises(NotConnected):
+        chat.rooms(sid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import flask.json
@@ -48,7 +48,6 @@ def test_options_are_translated(options: dict[str, Any], expected: dict[str, Any
         ({"async_mode": "threading"}, "runs on gevent"),
         ({"serializer": "pickle"}, "'msgpack'"),
         ({"json": object()}, "parser"),
-        ({"logger": logging.getLogger("x")}, "the logger 'socketio_sync'"),
     ],
 )
 def test_what_cannot_be_had_is_refused_with_the_reason(options: dict[str, Any], text: str) -> None:
@@ -74,14 +73,36 @@ def test_what_has_no_effect_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert "handled in order" in caplog.text
 
 
-def test_the_logger_is_switched_on_by_true() -> None:
+@pytest.fixture
+def engine_logger() -> Iterator[logging.Logger]:
     named = logging.getLogger("socketio_sync.engine")
-    before = named.level
-    try:
-        Settings({"engineio_logger": True})
-        assert named.level == logging.DEBUG
-    finally:
-        named.setLevel(before)
+    before = named.level, named.propagate, named.handlers[:]
+    yield named
+    named.setLevel(before[0])
+    named.propagate = before[1]
+    named.handlers[:] = before[2]
+
+
+def test_the_logger_is_switched_on_by_true(
+    engine_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As in an application that configures no logging.
+    engine_logger.propagate = False
+    Settings({"engineio_logger": True})
+    engine_logger.getChild("x").debug("a line")
+    assert capsys.readouterr().err == "a line\n"
+
+
+def test_an_applications_own_logger_gets_the_lines(
+    engine_logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine_logger.propagate = False
+    own = logging.getLogger("own")
+    caplog.set_level(logging.INFO, "own")
+    Settings({"engineio_logger": own})
+    engine_logger.info("an info")
+    engine_logger.debug("no info")
+    assert caplog.messages == ["an info"]
 
 
 def test_the_applications_configuration_counts_least(make_site: Callable[..., Site]) -> None:

@@ -182,7 +182,7 @@ class SocketIO:
             skip.append(request.sid)
         run = self._dispatcher.run_callback
         sending.emit(
-            self._server(),
+            self.required_server(),
             event,
             args,
             namespace=namespace,
@@ -213,7 +213,7 @@ class SocketIO:
             raise TypeError(f"call() has no option {', '.join(options)}")
         if not isinstance(to, str):
             raise TypeError("call() needs one client: to=sid")
-        return sending.call(self._server(), event, args, namespace=namespace, to=to, timeout=timeout)
+        return sending.call(self.required_server(), event, args, namespace=namespace, to=to, timeout=timeout)
 
     def send(
         self,
@@ -240,7 +240,7 @@ class SocketIO:
 
     def close_room(self, room: str, namespace: str | None = None) -> None:
         """Take everybody out of a room."""
-        found = sending.namespace_of(self._server(), namespace or "/")
+        found = sending.namespace_of(self.required_server(), namespace or "/")
         if found is not None:
             found.to(room).sockets_leave(room)
 
@@ -270,7 +270,7 @@ class SocketIO:
 
     def stop(self) -> None:
         """Disconnect everybody, and refuse new clients."""
-        self._server().close()
+        self.required_server().close()
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
         """Run a function beside the handlers, in an application context that ends with it.
@@ -278,7 +278,7 @@ class SocketIO:
         That is the current application's; where there is none, that of the one that was initialised first.
         """
         app = self._apps[0]() if self._apps else None
-        return Task(self._server(), in_app_context(target, app), args, kwargs)
+        return Task(self.required_server(), in_app_context(target, app), args, kwargs)
 
     def sleep(self, seconds: float = 0) -> None:
         """Sleep, and let others run meanwhile."""
@@ -298,7 +298,14 @@ class SocketIO:
 
         return SocketIOTestClient(app, self, namespace, query_string, headers, auth, flask_test_client)
 
-    def _server(self) -> Server:
+    # -- for the parts of the extension -------------------------------------------------------------
+
+    def required_server(self) -> Server:
+        """Return the server.
+
+        Raises:
+            RuntimeError: No application is known yet.
+        """
         if self.server is None:
             raise RuntimeError("this SocketIO has no application yet: call init_app(app) first")
         return self.server

@@ -16,7 +16,7 @@ def _extension() -> SocketIO:
 
 
 def _server() -> Server:
-    return _extension()._server()
+    return _extension().required_server()
 
 
 def _namespace(namespace: str | None) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask_socketio_sync.registry import LIFECYCLE
-from flask_socketio_sync.sending import Rooms
+from flask_socketio_sync.sending import Rooms, socket_of
+from socketio_sync import Socket
 from socketio_sync.server.handlers import trimmed
 
 if TYPE_CHECKING:
@@ -94,3 +97,51 @@ class Namespace:
     def close_room(self, room: str, namespace: str | None = None) -> None:
         """Take everybody out of a room."""
         self.socketio.close_room(room, namespace or self.namespace)
+
+    # -- single clients ---------------------------------------------------------------------------
+
+    def _socket(self, sid: str, namespace: str | None) -> Socket:
+        return socket_of(self.socketio.required_server(), sid, namespace or self.namespace)
+
+    def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float = 60,
+    ) -> Any:
+        """Emit to one client, and wait for its acknowledgement; see :meth:`SocketIO.call`."""
+        return self.socketio.call(
+            event, data, to=to or sid, namespace=namespace or self.namespace, timeout=timeout
+        )
+
+    def enter_room(self, sid: str, room: str, namespace: str | None = None) -> None:
+        """Put a client into a room."""
+        self._socket(sid, namespace).join(room)
+
+    def leave_room(self, sid: str, room: str, namespace: str | None = None) -> None:
+        """Take a client out of a room."""
+        self._socket(sid, namespace).leave(room)
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[str]:
+        """Return the rooms of a client."""
+        return list(self._socket(sid, namespace).rooms)
+
+    def disconnect(self, sid: str, namespace: str | None = None) -> None:
+        """Disconnect a client."""
+        self._socket(sid, namespace).disconnect()
+
+    def get_session(self, sid: str, namespace: str | None = None) -> dict[str, Any]:
+        """Return what is kept of a client as long as it is connected: ``socket.data`` of the server."""
+        return self._socket(sid, namespace).data
+
+    def save_session(self, sid: str, session: dict[str, Any], namespace: str | None = None) -> None:
+        """Keep something else of a client."""
+        self._socket(sid, namespace).data = session
+
+    @contextmanager
+    def session(self, sid: str, namespace: str | None = None) -> Iterator[dict[str, Any]]:
+        """Have what is kept of a client in a ``with`` block, and kept again behind it."""
+        yield self.get_session(sid, namespace)

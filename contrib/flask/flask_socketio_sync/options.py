@@ -24,6 +24,17 @@ _WITHOUT_EFFECT = {
 _NOT_YET = ("message_queue", "channel", "client_manager", "write_only", "queue_class")
 
 
+class _Forwarding(logging.Handler):
+    """Hands our lines to a logger of the application's."""
+
+    def __init__(self, target: logging.Logger) -> None:
+        super().__init__()
+        self._target = target
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._target.handle(record)
+
+
 class Settings:
     """What is the extension's own, and what is the server's.
 
@@ -72,12 +83,16 @@ class Settings:
     def _set_loggers(options: dict[str, Any]) -> None:
         for name, scope in (("logger", "socketio_sync"), ("engineio_logger", "socketio_sync.engine")):
             wanted = options.pop(name, False)
-            if wanted is True:
-                logging.getLogger(scope).setLevel(logging.DEBUG)
-            elif wanted:
-                raise ValueError(
-                    f"{name}: this library writes to the logger {scope!r}; give that one your handlers"
-                )
+            if not wanted:
+                continue
+            ours = logging.getLogger(scope)
+            if isinstance(wanted, logging.Logger):
+                ours.addHandler(_Forwarding(wanted))
+                ours.setLevel(wanted.getEffectiveLevel())
+                continue
+            ours.setLevel(logging.DEBUG)
+            if not ours.hasHandlers():
+                ours.addHandler(logging.StreamHandler())
 
     def _translate_path(self) -> None:
         resource = self.server.pop("resource", None)
