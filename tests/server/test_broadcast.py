@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from socketio_sync import BroadcastOperator, Server, Socket
+from socketio_sync.adapters.memory import MemoryAdapter
 from tests.server.test_outgoing import CountingCodec
 from tests.support.client import Poller
 from tests.support.server import Running, Servers, eventually
@@ -77,7 +78,6 @@ CHOICES: list[tuple[str, Callable[[Server, dict[str, Socket]], Any]]] = [
 @pytest.mark.feature(60)
 @pytest.mark.feature(59)
 @pytest.mark.feature(58)
-@pytest.mark.feature(57)
 @pytest.mark.parametrize(("names", "choose"), CHOICES)
 def test_who_is_meant_is_reached_once(crowd: Crowd, names: str, choose: Any) -> None:
     choose(crowd.io, crowd.sockets).emit("news")
@@ -274,3 +274,23 @@ def test_a_room_is_a_string_or_an_integer(crowd: Crowd, room: Any) -> None:
     for call in (crowd.io.to, crowd.io.except_, crowd.sockets["a"].join, crowd.sockets["a"].leave):
         with pytest.raises(TypeError, match="a room must be"):
             call(room)
+
+
+@pytest.mark.feature(57)
+def test_local_means_this_server_only(serve: Servers, connect: Connect) -> None:
+    seen: list[bool] = []
+
+    class Recording(MemoryAdapter):
+        def broadcast(self, outgoing: Any, selection: Any) -> None:
+            # What an adapter of a cluster looks at before it tells the others.
+            seen.append(selection.local)
+            super().broadcast(outgoing, selection)
+
+    site = serve(adapter=Recording)
+    client = connect(site)
+    site.io.emit("all")
+    site.io.local.emit("here")
+    site.io.to(site.sockets[0].id).local.volatile.emit("here")
+    site.sockets[0].local.emit("others here")
+    assert seen == [False, True, True, True]
+    assert client.expect("all") == ()

@@ -75,6 +75,7 @@ def test_who_leaves_counts_as_missing_at_once(serve: Servers, connect: Connect) 
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.feature(53)
 def test_an_emit_calls_back_with_error_and_answers(serve: Servers, connect: Connect) -> None:
     site, clients = crowd(serve, connect)
     got: list[Any] = []

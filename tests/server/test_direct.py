@@ -46,6 +46,7 @@ def test_a_volatile_event_is_lost_if_the_client_cannot_take_it_now(serve: Server
     poller.close()
 
 
+@pytest.mark.feature(52)
 def test_a_callback_with_a_time_gets_the_error_first(serve: Servers, connect: Connect) -> None:
     site = serve()
     client = connect(site)

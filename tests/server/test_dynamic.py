@@ -73,7 +73,6 @@ def test_the_first_parent_that_matches_makes_the_namespace(serve: Servers, conne
     assert list(second.children) == ["/b"]
 
 
-@pytest.mark.feature(139)
 def test_children_have_what_is_registered_with_the_parent_before_and_after(
     serve: Servers, connect: Connect
 ) -> None:
@@ -124,7 +123,6 @@ def test_a_parent_reaches_all_children(serve: Servers, connect: Connect) -> None
 
 
 @pytest.mark.feature(92)
-@pytest.mark.feature(87)
 def test_new_namespaces_are_told_of_each_once(serve: Servers, connect: Connect) -> None:
     site = serve()
     told: list[str] = []
@@ -299,3 +297,22 @@ def test_a_client_asks_for_no_more_namespaces_than_allowed(serve: Servers, conne
     client.ask_to_join("/two")
     assert client.closed.wait(5)
     assert sorted(site.io.namespaces) == ["/", "/one"]
+
+
+@pytest.mark.feature(87)
+@pytest.mark.feature(139)
+def test_a_parent_may_take_every_name_and_hear_of_every_event(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    heard: list[Any] = []
+    parent = site.io.of(lambda name, auth: True)
+    parent.on_any(lambda socket, event, *values: heard.append((socket.namespace.name, event, *values)))
+    parent.on("ping", lambda socket: socket.namespace.name)
+    client = connect(site)
+    for name in ("/a", "/b/c"):
+        client.join(name)
+        assert client.call("ping", namespace=name) == [name]
+        client.emit("other", 1, namespace=name)
+        assert client.call("ping", namespace=name) == [name]
+    assert heard == [
+        (name, *event) for name in ("/a", "/b/c") for event in (("ping",), ("other", 1), ("ping",))
+    ]

@@ -113,7 +113,6 @@ def test_a_fetched_socket_can_be_spoken_to(serve: Servers, connect: Connect) -> 
 
 @pytest.mark.feature(77)
 @pytest.mark.feature(76)
-@pytest.mark.feature(74)
 def test_everybody_joins_leaves_and_is_disconnected(serve: Servers, connect: Connect) -> None:
     site, clients, (ann, bob) = pair(serve, connect)
     site.io.sockets_join("all", 1)
@@ -208,7 +207,6 @@ def test_room_events_come_in_order(serve: Servers, connect: Connect) -> None:
 
 
 @pytest.mark.feature(142)
-@pytest.mark.feature(82)
 def test_counts_of_what_is_there(serve: Servers, connect: Connect) -> None:
     site = serve()
     site.of("/other")
@@ -280,3 +278,27 @@ def test_other_servers_run_what_they_registered_and_answer() -> None:
     assert here.of("/").adapter.server_count() == 2
     with pytest.raises(ValueError, match="reserved"):
         there.on_server_side("connection", print)
+
+
+@pytest.mark.feature(74)
+def test_everybody_is_taken_out_of_a_room(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    for _ in range(2):
+        connect(site)
+    for socket in site.sockets:
+        socket.join("a", "b")
+    site.io.to("a").sockets_leave("a")
+    assert "a" not in site.io.rooms()
+    assert "b" in site.io.rooms()
+
+
+@pytest.mark.feature(82)
+@pytest.mark.feature(83)
+def test_a_client_is_found_by_its_id_and_counted(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    for _ in range(2):
+        connect(site)
+    socket = site.sockets[0]
+    assert site.io.sockets[socket.id] is socket
+    assert "nobody" not in site.io.sockets
+    assert len(site.io.sockets) == site.io.engine.clients_count == site.io.stats()["clients"] == 2

@@ -87,6 +87,7 @@ def test_a_disconnect_handler_takes_what_it_wants(serve: Servers, connect: Conne
     assert calls == [everything[:takes]] * 2
 
 
+@pytest.mark.feature(85)
 def test_emit_and_send_reach_everyone_in_the_namespace_and_nobody_else(
     serve: Servers, connect: Connect
 ) -> None:
@@ -105,7 +106,6 @@ def test_emit_and_send_reach_everyone_in_the_namespace_and_nobody_else(
     assert [client.events for client in clients] == [[], [], []]
 
 
-@pytest.mark.feature(83)
 def test_sockets_is_a_view_that_cannot_be_changed(serve: Servers, connect: Connect) -> None:
     site = serve()
     sockets = site.io.sockets

@@ -34,7 +34,6 @@ def one(serve: Servers, connect: Connect, transport: str = "websocket", **option
 # -- from us to the client ------------------------------------------------------------------------
 
 
-@pytest.mark.feature(47)
 @BOTH
 def test_what_is_emitted_arrives_in_order(serve: Servers, connect: Connect, transport: str) -> None:
     _, client, socket = one(serve, connect, transport)
@@ -418,3 +417,18 @@ def test_a_sockets_disconnect_handler_takes_what_it_wants(
     client.close()
     site.reached("disconnect", "/", "transport close")
     assert calls == [("transport close", site.descriptions[0])[:takes]]
+
+
+@pytest.mark.feature(47)
+def test_a_tuple_is_one_argument_and_none_is_one(serve: Servers, connect: Connect) -> None:
+    site = serve()
+    client = connect(site)
+    for emit in (site.sockets[0].emit, site.io.emit):
+        for arguments, expected in (
+            ((), ()),
+            ((None,), (None,)),
+            (((1, 2),), ([1, 2],)),
+            (([1], 2), ([1], 2)),
+        ):
+            emit("news", *arguments)
+            assert client.expect("news") == expected

@@ -165,6 +165,7 @@ def test_2_3_binary_ack_from_the_server(serve: Servers) -> None:
     assert ws.receive() == b"\x00\xff"
 
 
+@pytest.mark.feature(96)
 def test_2_3_binary_ack_from_the_client(serve: Servers) -> None:
     running = serve()
     ws = running.join_websocket()

@@ -10,6 +10,7 @@ from tests.support.server import Running, Servers
 from tests.support.ws_client import WebSocket
 
 
+@pytest.mark.feature(66)
 @pytest.mark.parametrize(
     ("name", "handler"),
     [

@@ -126,6 +126,7 @@ def test_packets_arrive_as_they_were_sent(codec: Codec, packet: Packet) -> None:
     assert feed(codec.decoder(ALL), codec.encode(packet)) == packet
 
 
+@pytest.mark.feature(95)
 @pytest.mark.feature(101)
 @codecs
 @pytest.mark.parametrize(
