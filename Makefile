@@ -44,7 +44,7 @@ check: venv
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m mypy examples/every_name/app.py
+	$(PYTHON) -m mypy examples/every_name/app.py examples/every_name/server.py
 
 test: check
 	$(PYTHON) -m pytest

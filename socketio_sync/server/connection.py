@@ -162,12 +162,14 @@ class Connection(Inbox):
             self._server.engine.joined += 1
         self.sockets[namespace.name] = socket
         socket.connected = True
-        if not namespace.hooks.gates:
+        # Read once, as another thread may register one meanwhile: a client is welcomed here or behind them.
+        gated = bool(namespace.hooks.gates)
+        if not gated:
             self._welcome(socket, packets)
         namespace.add(socket)
         if missed is not None:
             namespace.adapter.join(socket, missed.session.rooms)
-        if namespace.hooks.gates:
+        if gated:
             socket.lane.submit(0, self._pass_gates, (socket, packets))
         else:
             socket.on_connected()

@@ -75,9 +75,10 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
             self._emit((event, *arguments))
         else:
             self._emit_with_callback((event, *arguments), ack)
-        session = self._socket.conn
-        if wait and not session.flush():
-            raise Disconnected(session.reason)
+        if wait:
+            session = self._socket.conn
+            if not session.flush():
+                raise Disconnected(session.reason)
 
     def _check_connected(self) -> None:
         if not self._socket.connected:

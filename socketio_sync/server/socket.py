@@ -192,6 +192,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         limit = self.options.max_rooms
         if len(self.rooms.union(names)) > limit:
             raise RoomLimitError(f"socket {self.id} would be in more than {limit} rooms")
+        # By a name: for mypy, what was read of an attribute stays true below.
         was_over = self._over
         if not was_over:
             self.namespace.adapter.join(self, names)

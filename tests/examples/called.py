@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,5 +53,7 @@ for each in APPLICATIONS:
         watch(each)
     else:
         setattr(socketio_sync, each.__name__, watched(each.__name__, each))
+# Where Python looks for what the program imports, as in ``python app.py``.
+sys.path.insert(0, str(APP.parent))
 runpy.run_path(str(APP), run_name="__main__")
 print(json.dumps(sorted(uncalled)))

@@ -14,7 +14,7 @@ from docs.pages.docstrings import entries
 from socketio_sync import engine, testing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-APP = ROOT / "examples" / "every_name" / "app.py"
+PROGRAM = ROOT / "examples" / "every_name"
 
 
 def test_every_documented_method_is_called() -> None:
@@ -25,7 +25,7 @@ def test_every_documented_method_is_called() -> None:
 
 
 def test_every_exported_name_and_documented_attribute_is_mentioned() -> None:
-    nodes = [*ast.walk(ast.parse(APP.read_text()))]
+    nodes = [node for path in PROGRAM.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
     mentioned = {node.id for node in nodes if isinstance(node, ast.Name)}
     mentioned |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     names = {*socketio_sync.__all__, *engine.__all__, *testing.__all__}

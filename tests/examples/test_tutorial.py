@@ -9,8 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from itertools import pairwise
@@ -19,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.examples.test_chat import CHROMIUM, run_node
-from tests.interop.clients import environment, install
-from tests.interop.hosts import START_TIMEOUT, free_port, is_ready
+from tests.interop.clients import install
+from tests.interop.hosts import free_port, running
 from tests.support.archives import build
 from tests.support.tools import lacking
 
@@ -108,34 +107,13 @@ def folder(tmp_path: Path, step: int) -> Path:
 
 
 @contextmanager
-def running(command: Sequence[str], chat: Path, port: int, **more: str) -> Iterator[Path]:
-    """Run a server in the reader's folder; yield the file that it writes to."""
-    log = chat / "log"
-    settings = environment(PYTHONUNBUFFERED="1", **more)
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=chat, env=settings, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + START_TIMEOUT
-        while not is_ready(port):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, "it doesn't serve"
-            # Until the deadline above: another process tells nobody when it serves.
-            time.sleep(0.02)
-        yield log
-        process.terminate()
-        assert process.wait(timeout=20) == 0, log.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
 def served(python: str, chat: Path) -> Iterator[str]:
     """Serve what the reader has, on another port than the tutorial's; yield its address."""
     port = free_port()
     app = chat / "app.py"
     app.write_text(app.read_text().replace("port=3000", f"port={port}"))
-    with running([python, "app.py"], chat, port) as log:
+    log = chat / "log"
+    with running([python, "app.py"], port, log, chat):
         yield f"http://127.0.0.1:{port}/"
     assert "Traceback" not in log.read_text()
 
@@ -176,9 +154,10 @@ def deployed(python: str, tmp_path: Path) -> Iterator[tuple[int, Path]]:
         f"daemon off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}} "
         f"http {{ access_log off; {temporary} {site} }}"
     )
+    log = chat / "log"
     with (
-        running(command, chat, inner, **dict(each.split("=") for each in variables)) as log,
-        running([nginx, "-c", str(configuration)], tmp_path, outer),
+        running(command, inner, log, chat, **dict(each.split("=") for each in variables)),
+        running([nginx, "-c", str(configuration)], outer, tmp_path / "nginx.log", tmp_path),
     ):
         yield outer, log
 

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.interop.clients import environment, install, tool
-from tests.interop.hosts import START_TIMEOUT, free_port, is_ready
+from tests.interop.hosts import free_port, running
 from tests.support.ws_client import WebSocket
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -79,23 +79,8 @@ def served_program(source: str, folder: Path) -> Iterator[str]:
 def served(command: Callable[[int], Sequence[str]], log: Path, folder: Path, code: int = 0) -> Iterator[str]:
     """Run a server until the end of the block; yield its address."""
     port = free_port()
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command(port), cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + START_TIMEOUT
-        while not is_ready(port):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, "it doesn't serve"
-            # Until the deadline above: another process tells nobody when it serves.
-            time.sleep(0.02)
+    with running(command(port), port, log, folder, code):
         yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        assert process.wait(timeout=20) == code, log.read_text()
-    finally:
-        process.kill()
-        process.wait()
 
 
 def run_client(script: str, client: str, url: str, transports: str) -> str:

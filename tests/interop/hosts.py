@@ -11,9 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.interop.clients import environment
 
 ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
@@ -88,6 +90,29 @@ def is_ready(port: int) -> bool:
         connection.close()
 
 
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], port: int, log: Path, folder: Path, code: int = 0, **variables: str
+) -> Iterator[None]:
+    """Run a server until the end of the block, at which SIGTERM ends it with ``code``."""
+    settings = environment(PYTHONUNBUFFERED="1", **variables)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=folder, env=settings, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not is_ready(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, "it doesn't serve"
+            # Until the deadline above: another process tells nobody when it serves.
+            time.sleep(0.02)
+        yield
+        process.terminate()
+        assert process.wait(timeout=20) == code, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
 class HostServer:
     """One server. Its log goes on over restarts.
 
@@ -131,14 +156,14 @@ class HostServer:
                 return
 
     def _start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        settings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         command = self.host.command(self.port)
         with self._log.open("ab") as log:
             log.write(f"$ {' '.join(command)}\n".encode())
             log.flush()
             # A session of its own: gunicorn's worker ends together with its master.
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+                command, cwd=ROOT, env=settings, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + START_TIMEOUT
         while not is_ready(self.port):

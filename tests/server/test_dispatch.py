@@ -282,12 +282,9 @@ def test_an_error_handler_that_lets_a_timeout_escape_harms_nobody(
 
 
 def test_who_has_connected_is_told_of_as_disconnected_whatever_its_handlers_raise(
-    serve: Servers, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    serve: Servers, connect: Connect, reported: list[type[BaseException]]
 ) -> None:
     site = serve()
-    reported: list[Any] = []
-    hub = gevent.get_hub()
-    monkeypatch.setattr(hub, "handle_error", lambda context, type, value, tb: reported.append(type))
     for event in ("connection", "disconnecting"):
         site.io.on(event, lambda *arguments: exit(3))
     connect(site).disconnect()
@@ -297,12 +294,9 @@ def test_who_has_connected_is_told_of_as_disconnected_whatever_its_handlers_rais
 
 
 def test_a_system_exit_in_a_handler_is_reported_and_the_client_served_on(
-    serve: Servers, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    serve: Servers, connect: Connect, reported: list[type[BaseException]]
 ) -> None:
     site = serve()
-    reported: list[Any] = []
-    hub = gevent.get_hub()
-    monkeypatch.setattr(hub, "handle_error", lambda context, type, value, tb: reported.append(type))
     site.io.on("exit", lambda socket: exit(3))
     client = connect(site)
     client.emit("exit")

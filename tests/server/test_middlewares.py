@@ -173,12 +173,9 @@ def test_what_a_middleware_joins_the_client_is_in_once_it_is_let_in(serve: Serve
 
 @pytest.mark.parametrize("registered", ["middleware", "matcher"])
 def test_who_is_asked_and_killed_or_exits_keeps_nobody_from_trying_again(
-    serve: Servers, connect: Connect, logged: Logged, monkeypatch: pytest.MonkeyPatch, registered: str
+    serve: Servers, connect: Connect, logged: Logged, reported: list[type[BaseException]], registered: str
 ) -> None:
     site = serve(cleanup_empty_child_namespaces=True)
-    reported: list[Any] = []
-    hub = gevent.get_hub()
-    monkeypatch.setattr(hub, "handle_error", lambda context, type, value, tb: reported.append(type))
     errors: list[BaseException] = [gevent.GreenletExit(), SystemExit(3)]
 
     def ask(*arguments: Any) -> bool:

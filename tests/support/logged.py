@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable
 
+import gevent
 import pytest
 
 
@@ -35,6 +36,14 @@ def functions(record: logging.LogRecord) -> list[str]:
     """Return the functions in a record's traceback, the innermost last."""
     assert record.exc_info is not None
     return [entry.name for entry in traceback.extract_tb(record.exc_info[2])]
+
+
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    """Collect what gevent's hub is told of, in place of its own report."""
+    kinds: list[type[BaseException]] = []
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda context, kind, *rest: kinds.append(kind))
+    return kinds
 
 
 @pytest.fixture
