@@ -288,11 +288,6 @@ class Runner:
         return restore
 
 
-def serve(app: WSGICallable, **options: Any) -> None:
-    """Serve ``app`` until a signal comes; ``options`` are those of :class:`Runner`."""
-    Runner(app, **options).serve_forever()
-
-
 def _inherited(fd: int) -> Any:
     """Return a listening socket that somebody else has made.
 

@@ -9,7 +9,7 @@ import gevent
 
 from socketio_sync.bundle import ClientBundle
 from socketio_sync.engine.http import write_answer
-from socketio_sync.run import STOP_SECONDS, serve
+from socketio_sync.run import STOP_SECONDS, Runner
 from socketio_sync.server.server import Server as CoreServer
 from socketio_sync.types import Environ, StartResponse, WSGICallable
 
@@ -43,6 +43,7 @@ class Server(CoreServer):
         super().__init__(**options)
         folder = self.options.serve_client
         self._bundle = ClientBundle(folder, self.options.path) if folder is not None else None
+        self._runner: Runner | None = None
 
     def matches(self, environ: Environ) -> bool:
         """Tell whether a request is for this server and not for the application beside it."""
@@ -60,21 +61,35 @@ class Server(CoreServer):
     def run(
         self, app: WSGICallable | None = None, *, host: str = "127.0.0.1", port: int = 3000, **options: Any
     ) -> None:
-        """Serve until SIGTERM or SIGINT, then close every connection and return.
+        """Serve until SIGTERM or SIGINT or :meth:`close`, then close every connection and return.
 
         Args:
             app: What to serve: a :class:`WSGIApp` of this server, or any WSGI application, which gets the
                 requests that aren't this server's. None serves nothing else.
             host: The address to listen on.
             port: The port; 0 takes a free one.
-            options: Of :func:`socketio_sync.run.serve`.
+            options: Of :class:`socketio_sync.run.Runner`.
+
+        Raises:
+            OSError: The address can't be had; the message says why.
         """
         if app is None:
             app = self
         elif not isinstance(app, WSGIApp):
             app = WSGIApp(self, app)
         self.engine.runtime_of(gevent.get_hub())
-        serve(app, host=host, port=port, socketio_path_matches=self.matches, on_stop=self._stop, **options)
+        matches = self.matches
+        self._runner = Runner(
+            app, host=host, port=port, socketio_path_matches=matches, on_stop=self._stop, **options
+        )
+        self._runner.serve_forever()
+
+    def close(self) -> None:
+        """Disconnect everyone ("server shutting down"), refuse new sessions, end :meth:`run`; idempotent."""
+        super().close()
+        if self._runner is not None:
+            # In a greenlet of its own: it waits for the requests in progress, the caller's among them.
+            self.engine.run_on_hub_soon(gevent.spawn, self._runner.stop)
 
     def _stop(self) -> None:
         """Close, and let the handlers that run because of it come to their end."""

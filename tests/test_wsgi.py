@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_without_the_option_no_bundle_is_served(hosts: list[Host]) -> None:
 # -- run -------------------------------------------------------------------------------------------------
 
 RUN = """
-import sys
+import threading
 from gevent.socket import socket
 from socketio_sync import Server, WSGIApp
 
@@ -167,7 +168,13 @@ def disconnect(socket, reason):
     io.sleep(0.05)
     print(reason, flush=True)
 
+@io.on("close")
+def close(socket, by):
+    io.close() if by == "a handler" else threading.Thread(target=io.close).start()
+
 def page(environ, start_response):
+    if environ["PATH_INFO"] == "/close":
+        io.close()
     start_response("200 OK", [("Content-Length", "4")])
     return [b"page"]
 
@@ -181,13 +188,32 @@ print("stopped", flush=True)
 """
 
 
-@pytest.mark.parametrize("app", ["page", "WSGIApp(io, page)", "None"])
-def test_run_serves_until_a_signal_and_lets_the_last_handlers_end(app: str) -> None:
+@contextmanager
+def running(app: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run the program; yield the process and its port."""
     command = [sys.executable, "-c", RUN.replace("{app}", app)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
+        yield process, int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        close_all()
+
+
+def ends_with(process: subprocess.Popen[str], *lines: str) -> bool:
+    """Tell whether a program says these lines, and ends without an error."""
+    assert process.stdout is not None
+    # The native pipe is read in a thread: the hub must go on meanwhile.
+    output = gevent.get_hub().threadpool.apply(process.stdout.read)
+    return output.splitlines() == [*lines] and gevent.get_hub().threadpool.apply(process.wait) == 0
+
+
+@pytest.mark.parametrize("app", ["page", "WSGIApp(io, page)", "None"])
+def test_run_serves_until_a_signal_and_lets_the_last_handlers_end(app: str) -> None:
+    with running(app) as (process, port):
         connection = eventually(lambda: reachable(port), deadline=10)
         assert connection.get("/").status == (404 if app == "None" else 200)
         poller = Poller(port).open()
@@ -200,16 +226,23 @@ def test_run_serves_until_a_signal_and_lets_the_last_handlers_end(app: str) -> N
         assert ws.closed() == 1001
         ws.close()
         poller.close()
-        # The native pipe is read in a thread: the hub must go on meanwhile.
-        output = gevent.get_hub().threadpool.apply(process.stdout.read)
-        assert output.split("\n") == ["server shutting down", "server shutting down", "stopped", ""]
-        assert gevent.get_hub().threadpool.apply(process.wait) == 0
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-        close_all()
+        assert ends_with(process, "server shutting down", "server shutting down", "stopped")
+
+
+@pytest.mark.parametrize("by", ["a handler", "a page", "a thread"])
+def test_run_ends_when_the_server_is_closed(by: str) -> None:
+    with running("page") as (process, port):
+        connection = eventually(lambda: reachable(port), deadline=10)
+        ws = WebSocket(port).open()
+        ws.join()
+        if by == "a page":
+            # Which is answered all the same.
+            assert connection.get("/close").status == 200
+        else:
+            ws.send(f'42["close","{by}"]')
+        assert ws.text() == '42["hello"]'
+        assert ws.closed() == 1001
+        assert ends_with(process, "server shutting down", "stopped")
 
 
 def reachable(port: int) -> Connection | None:

@@ -29,7 +29,7 @@ class ServerFactory:
     def __call__(self, app: WSGICallable, **options: Any) -> str:
         """Serve ``app``, by the runner, until the end of the test; return its address, an http URL.
 
-        ``options`` are those of :func:`~socketio_sync.run.serve`.
+        ``options`` are those of :class:`~socketio_sync.run.Runner`.
         """
         server = app if isinstance(app, Server) else app.server if isinstance(app, WSGIApp) else None
         matches = server.matches if server is not None else None

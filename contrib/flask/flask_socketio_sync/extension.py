@@ -269,7 +269,7 @@ class SocketIO:
         serve(self, app, host, port, options)
 
     def stop(self) -> None:
-        """Disconnect everybody, and refuse new clients."""
+        """Disconnect everybody, refuse new clients, and have :meth:`run` return; from a handler or a page."""
         self.required_server().close()
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
