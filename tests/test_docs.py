@@ -108,4 +108,5 @@ def test_docstrings_are_read_as_they_are_written() -> None:
 
 def test_every_name_of_the_flask_extension_is_on_its_page() -> None:
     documented = {each.__name__ for each in flask.REFERENCE.documented}
-    assert set(flask_socketio_sync.__all__) <= documented
+    # Flask's own object, of which the page tells with its type.
+    assert set(flask_socketio_sync.__all__) - documented == {"request"}

@@ -57,7 +57,7 @@ def running(name: str, port: int) -> Iterator[None]:
 
 @pytest.mark.interop
 def test_the_client_of_the_readme_talks_to_its_server(tmp_path: Path) -> None:
-    modules = install(ROOT / ".cache" / "interop")
+    modules = install()
     port = free_port()
     source = (QUICKSTART / "client.js").read_text().replace("3000", str(port))
     # The package's name among the generations installed here; and the program must end for us.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flask_socketio_sync
 from docs.pages.rendering import Chapter, Reference
+from flask_socketio_sync.reasons import Reason
 from flask_socketio_sync.sending import CallTimeout
 
 REFERENCE = Reference(
@@ -32,9 +33,12 @@ REFERENCE = Reference(
         ),
         Chapter(
             "Classes",
-            "Handlers as methods, errors, and the client for tests.",
+            "Handlers as methods, what handlers are told, errors, and the client for tests. `request` of "
+            "this package is Flask's, with the type of `EventRequest`.",
             [
                 flask_socketio_sync.Namespace,
+                flask_socketio_sync.EventRequest,
+                Reason,
                 flask_socketio_sync.ConnectionRefusedError,
                 CallTimeout,
                 flask_socketio_sync.SocketIOTestClient,

@@ -96,7 +96,7 @@ def test_a_parser_of_ones_own(serve: Servers, tmp_path: Path) -> None:
     source = source.replace('"socket.io-client"', '"sio48"').replace("3000", str(host.port))
     script.write_text(source.replace("...values));", "...values) || socket.disconnect());"))
     command = [tool("node"), str(script)]
-    settings = environment(NODE_PATH=str(install(ROOT / ".cache" / "interop")))
+    settings = environment(NODE_PATH=str(install()))
     try:
         node = gevent.get_hub().threadpool.spawn(
             subprocess.run, command, env=settings, capture_output=True, text=True, timeout=20

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.test_chat import CHROMIUM, run_node
-from tests.interop.clients import install
+from tests.interop.clients import install, link_client
 from tests.interop.hosts import free_port, running
 from tests.support.archives import build
 from tests.support.tools import lacking
@@ -101,8 +101,7 @@ def folder(tmp_path: Path, step: int) -> Path:
     chat = tmp_path / "chat"
     for earlier in range(1, step + 1):
         shutil.copytree(FILES / str(earlier), chat, dirs_exist_ok=True)
-    (chat / "node_modules").mkdir()
-    (chat / "node_modules" / "socket.io-client").symlink_to(install(ROOT / ".cache" / "interop") / "sio48")
+    link_client(chat)
     return chat
 
 
@@ -170,7 +169,7 @@ def test_clients_come_through_nginx_by_every_transport(
     deployed: tuple[int, Path], transports: str, arrived: str
 ) -> None:
     port, _ = deployed
-    clients = install(ROOT / ".cache" / "interop")
+    clients = install()
     run_node("deployed.cjs", f"http://127.0.0.1:{port}", transports, arrived, NODE_PATH=str(clients))
 
 

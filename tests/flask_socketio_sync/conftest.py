@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from flask_socketio_sync import SocketIO, SocketIOTestClient
+from tests.support.logged import logged as logged
 
 Connect = Callable[..., SocketIOTestClient]
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from flask import current_app, g, has_app_context, has_request_context, request
+from flask import Request, current_app, g, has_app_context, has_request_context
+from flask import request as flask_request
 
-from flask_socketio_sync import emit
+from flask_socketio_sync import emit, request
 from tests.flask_socketio_sync.conftest import Site
-
-event_request = cast(Any, request)
 
 
 def test_the_request_is_the_one_that_opened_the_connection(site: Site) -> None:
@@ -20,7 +19,7 @@ def test_the_request_is_the_one_that_opened_the_connection(site: Site) -> None:
     @site.io.on("look")
     def look(*values: Any) -> None:
         seen.append((request.args.to_dict(flat=False), request.headers["X-Mine"], request.path))
-        seen.append((event_request.sid, event_request.namespace, event_request.event))
+        seen.append((request.sid, request.namespace, request.event))
         seen.append(current_app.name)
 
     client = site.client(query_string="a=1&b=", headers={"X-Mine": "x"})
@@ -47,6 +46,18 @@ def test_g_is_fresh_for_each_event_and_torn_down_behind_it(site: Site) -> None:
     assert len(ended) == before + 3
 
 
+def test_it_is_flasks_own_object_and_class() -> None:
+    class Own(Request):
+        pass
+
+    site = Site()
+    site.app.request_class = Own
+    site.io.on_event("look", lambda: isinstance(flask_request._get_current_object(), Own))  # type: ignore[attr-defined]
+    assert request is flask_request
+    assert site.client().emit("look", callback=True) is True
+    site.close()
+
+
 def test_nothing_is_left_of_a_context(site: Site) -> None:
     site.io.on_event("look", lambda: None)
     site.client().emit("look")
@@ -59,7 +70,7 @@ def test_a_callback_has_the_context_of_its_client(site: Site) -> None:
 
     @site.io.on("ask")
     def ask() -> None:
-        emit("question", callback=lambda *values: seen.append((values, event_request.event)))
+        emit("question", callback=lambda *values: seen.append((values, request.event)))
 
     client = site.client()
     client.on("question", lambda: ("a", 2))

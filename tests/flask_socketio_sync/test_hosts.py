@@ -4,107 +4,47 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
-from tests.interop.clients import environment, install, tool
+from tests.examples.test_chat import CHROMIUM, run_node
+from tests.flask_socketio_sync.applications import (
+    APPLICATIONS,
+    CHAT,
+    WAYS,
+    Application,
+    by_gunicorn,
+    by_run,
+    run_client,
+    served,
+    served_program,
+)
 from tests.interop.hosts import free_port, running
+from tests.support.client import Connection, Poller, close_all
+from tests.support.tools import lacking
 from tests.support.ws_client import WebSocket
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 pytestmark = pytest.mark.interop
 
 
-class Application(NamedTuple):
-    """A program of examples/flask.
-
-    Attributes:
-        folder: Where it is run.
-        module: What has the application, ``app``.
-        client: What its clients do.
-    """
-
-    folder: Path
-    module: str
-    client: str
-
-
-FLASK = ROOT / "examples" / "flask"
-APPLICATIONS = {
-    "chat": Application(FLASK, "chat", "chat.js"),
-    "factory": Application(FLASK / "factory", "wsgi", "factory.js"),
-}
-
-
-def by_run(app: Application, port: int) -> Sequence[str]:
-    source = (app.folder / f"{app.module}.py").read_text()
-    return [sys.executable, "-c", source.replace("port=5000", f"port={port}")]
-
-
-def by_gunicorn(app: Application, port: int, worker: str = "gevent") -> Sequence[str]:
-    bind = f"127.0.0.1:{port}"
-    return [sys.executable, "-m", "gunicorn", "-k", worker, "-b", bind, f"{app.module}:app"]
-
-
-def by_command(app: Application, port: int) -> Sequence[str]:
-    return [sys.executable, "-m", "flask", "--app", app.module, "socketio", "run", "-p", str(port)]
-
-
-WAYS = {"run": by_run, "gunicorn": by_gunicorn, "command": by_command}
-
-
-@contextmanager
-def served_program(source: str, folder: Path) -> Iterator[str]:
-    """Run a program of examples/flask on another port, in a folder; yield its address."""
-
-    def command(port: int) -> Sequence[str]:
-        return [sys.executable, "-c", source.replace("port=5000", f"port={port}")]
-
-    with served(command, folder / "log", folder) as url:
-        yield url
-
-
-@contextmanager
-def served(command: Callable[[int], Sequence[str]], log: Path, folder: Path, code: int = 0) -> Iterator[str]:
-    """Run a server until the end of the block; yield its address."""
-    port = free_port()
-    with running(command(port), port, log, folder, code):
-        yield f"http://127.0.0.1:{port}"
-
-
-def run_client(script: str, client: str, url: str, transports: str) -> str:
-    """Run an official client to its end; return what it says."""
-    ran = subprocess.run(
-        [tool("node"), str(Path(__file__).parent / script), client, url, transports],
-        env=environment(NODE_PATH=str(install(ROOT / ".cache" / "interop"))),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    return ran.stdout + ran.stderr
-
-
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", APPLICATIONS)
-def test_official_clients_find_everything(way: str, name: str, tmp_path: Path) -> None:
-    app = APPLICATIONS[name]
+@pytest.mark.parametrize("app", APPLICATIONS, ids=[app.name for app in APPLICATIONS])
+def test_t11_official_clients_of_two_generations_find_everything(
+    way: str, app: Application, tmp_path: Path
+) -> None:
+    app = app.copied(tmp_path)
     log = tmp_path / "log"
     with served(partial(WAYS[way], app), log, app.folder) as url:
         for client in ("sio25", "sio48"):
             for transports in ("polling", "websocket", "polling,websocket"):
-                said = run_client(app.client, client, url, transports)
+                said = run_client(app.name, client, url, transports)
                 assert said == "done\n", (client, transports, said, log.read_text())
     assert "Traceback" not in log.read_text()
 
@@ -114,8 +54,28 @@ def test_official_clients_find_everything(way: str, name: str, tmp_path: Path) -
 )
 def test_t14_upgrades_work_on_every_worker(worker: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with served(partial(by_gunicorn, APPLICATIONS["chat"], worker=worker), log, FLASK) as url:
-        assert run_client("chat.js", "sio48", url, "polling,websocket") == "done\n", log.read_text()
+    with served(partial(by_gunicorn, CHAT, worker=worker), log, CHAT.folder) as url:
+        assert run_client("chat", "sio48", url, "polling,websocket") == "done\n", log.read_text()
+
+
+def test_t4_with_several_workers_websockets_work_and_polling_is_told_what_is_wrong(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with served(partial(by_gunicorn, CHAT, workers=4), log, CHAT.folder) as url:
+        port = int(url.rpartition(":")[2])
+        for _ in range(40):
+            client = WebSocket(port).open()
+            client.send("40")
+            # What the connect handler emits.
+            assert client.text().startswith('42["welcome"')
+            client.close()
+        sid = Poller(port).open().sid
+        path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+        deadline = time.monotonic() + 20
+        # Each request comes by a connection of its own, which any of the workers may take.
+        while Connection(port).request("POST", path, body=b"3").status != 400:
+            assert time.monotonic() < deadline
+        assert f"SIO101 session {sid!r} isn't known in this process" in log.read_text()
+        close_all()
 
 
 DEBUGGED = """
@@ -155,16 +115,15 @@ def test_flask_run_serves_polling(tmp_path: Path) -> None:
         return [sys.executable, "-m", "flask", "--app", "chat", "run", "-p", str(port)]
 
     log = tmp_path / "log"
-    with served(command, log, FLASK, code=-signal.SIGTERM) as url:
-        assert run_client("chat.js", "sio48", url, "polling") == "done\n", log.read_text()
+    with served(command, log, CHAT.folder, code=-signal.SIGTERM) as url:
+        assert run_client("chat", "sio48", url, "polling") == "done\n", log.read_text()
         # The client is told that there is no WebSocket.
         with urlopen(f"{url}/socket.io/?EIO=4&transport=polling", timeout=10) as answer:
             assert json.loads(answer.read()[1:])["upgrades"] == []
 
 
 def test_t7_a_signal_ends_the_server_within_3_s_with_100_clients(tmp_path: Path) -> None:
-    app = APPLICATIONS["chat"]
-    with served(partial(by_run, app), tmp_path / "log", app.folder) as url:
+    with served(partial(by_run, CHAT), tmp_path / "log", CHAT.folder) as url:
         port = int(url.rpartition(":")[2])
         clients = [WebSocket(port).open() for _ in range(100)]
         for client in clients:
@@ -177,9 +136,35 @@ def test_t7_a_signal_ends_the_server_within_3_s_with_100_clients(tmp_path: Path)
         client.close()
 
 
-def test_an_application_without_the_extension_is_told(tmp_path: Path) -> None:
-    (tmp_path / "plain.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    command = [sys.executable, "-m", "flask", "--app", "plain", "socketio", "run"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
-    assert ran.returncode == 1
-    assert "SocketIO(app) is missing" in ran.stderr
+def test_a_browser_shows_the_latency(tmp_path: Path) -> None:
+    (app,) = (each.copied(tmp_path) for each in APPLICATIONS if each.name == "latency")
+    with served(partial(by_run, app), tmp_path / "log", app.folder) as url:
+        run_node("latency.mjs", url, CHROMIUM or lacking("Chromium", "chromium"))
+
+
+STOPPED = """
+from flask import Flask
+from flask_socketio_sync import SocketIO
+
+app = Flask("stopped")
+socketio = SocketIO(app)
+app.add_url_rule("/", view_func=lambda: "page")
+app.add_url_rule("/stop", "stop", lambda: socketio.stop() or "good-bye")
+socketio.on_event("disconnect", lambda reason: print(reason))
+socketio.run(app, port=5000)
+print("stopped")
+"""
+
+
+def test_stop_ends_the_server_and_the_page_that_calls_it_is_answered(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-c", STOPPED.replace("5000", str(port))]
+    with running(command, port, log, tmp_path) as process:
+        client = WebSocket(port).open()
+        client.join()
+        with urlopen(f"http://127.0.0.1:{port}/stop", timeout=10) as answer:
+            assert answer.read() == b"good-bye"
+        assert client.closed() == 1001
+        client.close()
+        process.wait(timeout=20)
+    assert log.read_text() == "server disconnect\nstopped\n"

@@ -10,9 +10,9 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 
 from flask_socketio_sync import SocketIOTestClient, emit, login_required_event
 from tests.examples.test_chat import CHROMIUM, run_node
+from tests.flask_socketio_sync.applications import served_program
 from tests.flask_socketio_sync.conftest import Site
-from tests.flask_socketio_sync.test_hosts import served_program
-from tests.interop.clients import install
+from tests.interop.clients import link_client
 from tests.support.tools import lacking
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -118,9 +118,7 @@ def test_a_connect_handler_for_members_refuses_others(members: Members) -> None:
 
 @pytest.mark.interop
 def test_who_logs_out_in_one_tab_loses_the_socket_of_the_other(tmp_path: Path) -> None:
-    modules = install(ROOT / ".cache" / "interop")
-    (tmp_path / "node_modules").mkdir()
-    (tmp_path / "node_modules" / "socket.io-client").symlink_to(modules / "sio48")
+    link_client(tmp_path)
     source = (ROOT / "examples" / "flask" / "members.py").read_text()
     with served_program(source, tmp_path) as url:
         run_node("members.mjs", url, CHROMIUM or lacking("Chromium", "chromium"))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from flask import request
 
-from flask_socketio_sync import Namespace
+from flask_socketio_sync import Namespace, request
 from socketio_sync import NotConnected
 from tests.flask_socketio_sync.conftest import Site
 
@@ -47,6 +46,32 @@ def test_methods_handle_their_events(site: Site) -> None:
     ann.emit("close", namespace="/chat")
 
 
+def test_one_method_may_handle_everything_and_is_told_of_the_client(site: Site) -> None:
+    seen: list[Any] = []
+
+    class Own(Namespace):
+        def trigger_event(self, event: str, sid: str, *arguments: Any) -> Any:
+            seen.append((event, sid == request.sid, arguments[-1]))
+            return super().trigger_event(event, sid, *arguments)
+
+        def on_connect(self, auth: Any) -> None:
+            seen.append(auth)
+
+        def on_double(self, value: int) -> int:
+            return value * 2
+
+    site.io.on_namespace(Own("/own"))
+    client = site.client(namespace="/own", auth={"a": 1})
+    assert client.emit("double", 21, namespace="/own", callback=True) == 42
+    client.disconnect("/own")
+    assert seen == [
+        ("connect", True, {"a": 1}),
+        {"a": 1},
+        ("double", True, 21),
+        ("disconnect", True, "client disconnect"),
+    ]
+
+
 def test_the_main_namespace_is_the_default(site: Site) -> None:
     site.io.on_namespace(Chat())
     assert site.client().emit("fail", callback=True) == "handled mine"
@@ -60,7 +85,7 @@ def test_something_else_is_refused(site: Site) -> None:
 def test_single_clients_are_reached_by_their_id(site: Site) -> None:
     chat = Chat("/chat")
     site.io.on_namespace(chat)
-    site.io.on_event("sid", lambda: cast(Any, request).sid, namespace="/chat")
+    site.io.on_event("sid", lambda: request.sid, namespace="/chat")
     client = site.client(namespace="/chat")
     sid = client.emit("sid", namespace="/chat", callback=True)
     chat.enter_room(sid, "a")

@@ -8,13 +8,34 @@ from typing import Any, cast
 
 import gevent
 import pytest
-from flask import copy_current_request_context, request
+from flask import copy_current_request_context
 
-from flask_socketio_sync import call, disconnect, emit
+from flask_socketio_sync import call, disconnect, emit, request
 from socketio_sync import Disconnected
 from socketio_sync.testing import TestClient
 from tests.flask_socketio_sync.conftest import Site
 from tests.support.outcomes import in_thread
+
+
+def test_t5_a_client_that_does_not_read_is_sent_away_and_the_others_get_everything(
+    make_site: Callable[..., Site],
+) -> None:
+    site = make_site(max_outbound_bytes=500_000)
+    gone: list[tuple[str, str]] = []
+    site.io.on_event("disconnect", lambda reason: gone.append((request.sid, reason)))
+    slow, quick = (TestClient(cast(Any, site.app.wsgi_app)) for _ in range(2))
+    lost = slow.id
+    slow.pause_reading()
+    count, received = 0, 0
+    while not gone:
+        for _ in range(100):
+            count += 1
+            site.io.emit("news", count, "x" * 2_000)
+        received += len(quick.receive_all())
+        assert count < 20_000
+    assert received == count
+    assert gone == [(lost, site.io.reason.SERVER_DISCONNECT)]
+    quick.disconnect()
 
 
 def test_t8_a_call_ends_at_once_when_the_client_leaves(site: Site) -> None:

@@ -75,6 +75,18 @@ def test_every_public_function_takes_the_same_parameters(module: Path, file: str
         assert missing == [] or takes_any, (name, missing)
 
 
+def test_the_extension_has_the_same_attributes(module: Path) -> None:
+    (path,) = module.parent.glob("flask_socketio-*/src/flask_socketio/__init__.py")
+    (body,) = (
+        node.body
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == "SocketIO"
+    )
+    names = [node.targets[0].id for node in body if isinstance(node, ast.Assign)]  # type: ignore[attr-defined]
+    assert names
+    assert [name for name in names if not hasattr(flask_socketio_sync.SocketIO, name)] == []
+
+
 def test_all_pass_but_those_that_are_listed(module: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", module.name]
     ran = subprocess.run(command, cwd=module.parent, capture_output=True, text=True, timeout=120, check=False)

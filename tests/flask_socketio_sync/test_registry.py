@@ -20,7 +20,10 @@ class Chat(Namespace):
 
 def called(registry: Registry, namespace: str, event: str, *arguments: Any) -> Any:
     found = registry.find(namespace, event)
-    return None if found is None else found.call(*arguments)
+    if found is None:
+        return None
+    # Objects are told of the client, too.
+    return found.call(*arguments) if found.owner is None else found.call("sid", *arguments)
 
 
 def test_what_is_said_most_exactly_comes_first() -> None:
@@ -51,7 +54,7 @@ def test_functions_come_before_objects() -> None:
     registry = Registry()
     registry.add_object(Chat("/chat"))
     assert called(registry, "/chat", "message", "x") == "object x"
-    assert called(registry, "/chat", "connect", {"a": 1}) == "object connect"
+    assert called(registry, "/chat", "connect", {"environ": 1}, {"a": 1}) == "object connect"
     assert registry.find("/chat", "other") is None
     registry.add("/chat", "*", lambda event, data: "function")
     assert called(registry, "/chat", "message", "x") == "function"
@@ -81,7 +84,7 @@ def test_an_object_may_dispatch_by_itself() -> None:
 
     registry = Registry()
     registry.add_object(Own("/own"))
-    assert called(registry, "/own", "whatever", 1) == ("whatever", (1,))
+    assert called(registry, "/own", "whatever", 1) == ("whatever", ("sid", 1))
 
 
 def test_the_error_handler_is_the_objects_the_namespaces_or_the_default() -> None:

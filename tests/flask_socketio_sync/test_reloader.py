@@ -67,7 +67,7 @@ class Reloading:
 
     def _start(self, command: list[str], output: Path) -> subprocess.Popen[bytes]:
         settings = environment(
-            NODE_PATH=str(install(ROOT / ".cache" / "interop")),
+            NODE_PATH=str(install()),
             PYTHONUNBUFFERED="1",
             PYTHONDONTWRITEBYTECODE="1",
         )

@@ -13,9 +13,7 @@ from gevent.event import Event
 
 from flask_socketio_sync import SocketIO
 from tests.flask_socketio_sync.conftest import Site
-from tests.support.logged import Logged, logged
-
-__all__ = ["logged"]
+from tests.support.logged import Logged
 
 
 class StoredSession(dict[str, Any], SessionMixin):

@@ -38,7 +38,17 @@ def test_the_oldest_versions_pass_the_same_tests(tmp_path: Path) -> None:
     files = [f"tests/flask_socketio_sync/test_{name}.py" for name in TESTS]
     for command in (
         [sys.executable, "-m", "venv", str(tmp_path / "venv")],
-        [python, "-m", "pip", "install", str(wheel), f"{lowest}.0", "werkzeug==2.3.0", "pytest"],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            str(wheel),
+            f"{lowest}.0",
+            "werkzeug==2.3.0",
+            "flask-cors",
+            "pytest",
+        ],
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
     ):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PACKAGE = HERE / "package.json"
+CACHE = HERE.parent.parent / ".cache" / "interop"
 INSTALL_TIMEOUT = 300.0
 
 
@@ -54,7 +55,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join(folders), **more}
 
 
-def install(cache: Path) -> Path:
+def install() -> Path:
     """Return the folder of the installed clients; install them if ``package.json`` has changed.
 
     Raises:
@@ -62,12 +63,12 @@ def install(cache: Path) -> Path:
         RuntimeError: npm has failed; the message holds what it says.
     """
     digest = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()[:16]
-    modules = cache / digest / "node_modules"
+    modules = CACHE / digest / "node_modules"
     if modules.is_dir():
         return modules
-    cache.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     # Renamed when it is complete: an interrupted installation is never taken for one.
-    with tempfile.TemporaryDirectory(dir=cache, prefix="incomplete-") as folder:
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="incomplete-") as folder:
         target = Path(folder) / "clients"
         target.mkdir()
         shutil.copy(PACKAGE, target)
@@ -80,3 +81,9 @@ def install(cache: Path) -> Path:
         if not modules.is_dir():
             target.rename(modules.parent)
     return modules
+
+
+def link_client(folder: Path) -> None:
+    """Have the newest client in a folder, as ``npm install socket.io-client`` would."""
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules" / "socket.io-client").symlink_to(install() / "sio48")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.interop.clients import install
-from tests.interop.hosts import ROOT
 from tests.interop.matrix import ALL_CELLS, CLIENTS, Cell, HostResult, Matrix
 
 RESULTS = pytest.StashKey[dict[str, HostResult]]()
@@ -35,7 +34,7 @@ def selected_cells(items: Sequence[pytest.Item]) -> dict[str, list[Cell]]:
 @pytest.fixture(scope="session")
 def client_modules() -> Path:
     """Return the folder that holds the official clients."""
-    return install(ROOT / ".cache" / "interop")
+    return install()
 
 
 @pytest.fixture(scope="session")

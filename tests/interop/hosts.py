@@ -92,20 +92,26 @@ def is_ready(port: int) -> bool:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], port: int, log: Path, folder: Path, code: int = 0, **variables: str
-) -> Iterator[None]:
-    """Run a server until the end of the block, at which SIGTERM ends it with ``code``."""
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    folder: Path,
+    code: int = 0,
+    ready: Callable[[int], bool] = is_ready,
+    **variables: str,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the end of the block, at which SIGTERM ends it with ``code`` if it hasn't ended."""
     settings = environment(PYTHONUNBUFFERED="1", **variables)
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=folder, env=settings, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + START_TIMEOUT
-        while not is_ready(port):
+        while not ready(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "it doesn't serve"
             # Until the deadline above: another process tells nobody when it serves.
             time.sleep(0.02)
-        yield
+        yield process
         process.terminate()
         assert process.wait(timeout=20) == code, log.read_text()
     finally:

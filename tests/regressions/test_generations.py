@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.clients import environment, install, tool
-from tests.interop.hosts import HOSTS, ROOT, HostServer
+from tests.interop.hosts import HOSTS, HostServer
 
 GENERATIONS = ("sio17", "sio25", "sio31", "sio48")
 
@@ -34,7 +34,7 @@ for (const name of generations) {
 
 @pytest.mark.interop
 def test_t11_every_generation_of_clients_connects_to_one_server(tmp_path: Path) -> None:
-    modules = install(ROOT / ".cache" / "interop")
+    modules = install()
     server = HostServer(HOSTS["runner"], tmp_path / "log")
     server.start()
     try:

@@ -39,7 +39,7 @@ class Order(msgspec.Struct):
 @functools.cache
 def specification() -> jsonschema.Draft7Validator:
     """Return the specification's own schema."""
-    modules = install(ROOT / ".cache" / "interop")
+    modules = install()
     schema = json.loads((modules / "asyncapi-specs" / "schemas" / "3.0.0.json").read_text())
     return jsonschema.Draft7Validator(schema)
 

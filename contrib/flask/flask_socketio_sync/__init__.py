@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_socketio_sync.contexts import EventRequest, request
 from flask_socketio_sync.dispatch import ConnectionRefusedError
 from flask_socketio_sync.extension import SocketIO
 from flask_socketio_sync.functions import (
@@ -20,6 +21,7 @@ from flask_socketio_sync.testing import SocketIOTestClient
 
 __all__ = [
     "ConnectionRefusedError",
+    "EventRequest",
     "Namespace",
     "SocketIO",
     "SocketIOTestClient",
@@ -30,6 +32,7 @@ __all__ = [
     "join_room",
     "leave_room",
     "login_required_event",
+    "request",
     "rooms",
     "send",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask_socketio_sync.contexts import app_of, event_context
 from flask_socketio_sync.login import Users, current_user_id, uses_login
+from flask_socketio_sync.reasons import translated
 from flask_socketio_sync.registry import ANY, Found, Registry
 from socketio_sync import ConnectionRefused, Server, Socket
 from socketio_sync.server.endpoint import Endpoint
@@ -95,7 +96,7 @@ class Dispatcher:
 
     def _disconnected(self, socket: Socket, reason: str) -> None:
         self.users.remove(socket)
-        self._run(socket, "disconnect", (reason,))
+        self._run(socket, "disconnect", (translated(reason),))
 
     # -- events ---------------------------------------------------------------------------------------
 
@@ -111,6 +112,10 @@ class Dispatcher:
         if found is None:
             return NotImplemented
         with event_context(socket, event, arguments, manage_session=self.manage_session):
+            if found.owner is not None:
+                # Objects may have a method for everything, which has nothing else to go by.
+                request = (socket.handshake.environ,) if event == "connect" else ()
+                arguments = (socket.id, *request, *arguments)
             return self._guarded(socket, found, arguments)
 
     def _guarded(self, socket: Socket, found: Found, arguments: tuple[Any, ...]) -> Any:

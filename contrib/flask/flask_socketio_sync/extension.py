@@ -13,6 +13,7 @@ from flask_socketio_sync import sending
 from flask_socketio_sync.dispatch import Dispatcher
 from flask_socketio_sync.namespace import Namespace
 from flask_socketio_sync.options import Settings, configured
+from flask_socketio_sync.reasons import Reason
 from flask_socketio_sync.registry import Registry
 from flask_socketio_sync.running import Mounted, serve
 from flask_socketio_sync.sending import Rooms
@@ -40,9 +41,11 @@ class SocketIO:
         server: The Socket.IO server; None until an application is known.
         server_options: The options of that server, as they were given.
         async_mode: Always ``"gevent"``.
+        reason: What disconnect handlers may be told, see :class:`~flask_socketio_sync.reasons.Reason`.
     """
 
     async_mode = "gevent"
+    reason = Reason
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         """Prepare a server, and put it in front of ``app`` if that is given.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import current_app, request
+from flask import current_app
 
 from flask_socketio_sync import sending
+from flask_socketio_sync.contexts import request
 from flask_socketio_sync.extension import SocketIO, current_sid
 from socketio_sync import Server, Socket
 
@@ -20,12 +21,12 @@ def _server() -> Server:
 
 
 def _namespace(namespace: str | None) -> str:
-    return namespace or cast(str, cast(Any, request).namespace)
+    return namespace or request.namespace
 
 
 def current_event() -> str | None:
     """Return the name of the event that is being handled; None in the callback of an acknowledgement."""
-    event = cast(Any, request).event
+    event = request.event
     return event["message"] if event is not None else None
 
 

@@ -49,10 +49,15 @@ class Namespace:
         return method if callable(method) else None
 
     def trigger_event(self, event: str, *arguments: Any) -> Any:
-        """Call the method that handles an event, and return what it returns; may be overridden."""
+        """Call the method that handles an event, and return what it returns; may be overridden.
+
+        The first argument is the client's id; those of the event follow. ``connect`` has the WSGI environ and
+        what the client says about itself, ``disconnect`` the reason.
+        """
         method = self._method(event)
         if method is None:
             return None
+        arguments = arguments[2:] if event == "connect" else arguments[1:]
         if event in LIFECYCLE:
             method = trimmed(method, LIFECYCLE[event])
         return method(*arguments)
