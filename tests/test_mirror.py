@@ -19,7 +19,6 @@ UNTESTABLE = ("__init__", "_version", "__main__")
 # Modules without a test file of their own, each with the reason.
 EXCEPTIONS = {
     "socketio_sync/types.py": "names of types, no code",
-    "contrib/flask/flask_socketio_sync/cli.py": "test_hosts, which runs it",
     "contrib/flask/flask_socketio_sync/running.py": "test_hosts and test_reloader, which run",
     "contrib/flask/flask_socketio_sync/sending.py": "test_functions, which send",
     "socketio_sync/adapters/base.py": "an interface; test_memory holds its one implementation to it",
