@@ -17,6 +17,7 @@ from gevent import monkey
 from socketio_sync.engine.events import Events
 from socketio_sync.engine.host import HubThread, on_gevent, problems, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
+from socketio_sync.engine.lingering import Lingering
 from socketio_sync.engine.middlewares import KEY, Middlewares
 from socketio_sync.engine.origins import Origins
 from socketio_sync.engine.requests import Requests
@@ -38,9 +39,6 @@ _binding: Any = monkey.get_original("_thread", "allocate_lock")()
 
 # Reasons after which no client will ask: it has gone.
 _GONE = ("transport close", "transport error", "ping timeout")
-
-# How long a polling client that was closed while it didn't poll may still ask why.
-LINGER = 30.0
 
 # Descriptors that aren't for connections: files, listeners, databases.
 OTHER_DESCRIPTORS = 64
@@ -115,7 +113,7 @@ class EngineServer(Events):
         self._accept = accept
         self._listeners = None
         self._sessions: dict[str, EngineSocket] = {}
-        self._lingering: dict[str, EngineSocket] = {}
+        self._lingering = Lingering(options.max_outbound_bytes)
         self._requests = Requests(self)
         self._middlewares = Middlewares(self.serve, self._requests.refuse)
         # What serves: the middlewares, once there are any.
@@ -310,12 +308,11 @@ class EngineServer(Events):
             return
         # A poll may have been sent before the client's own close, and come after it.
         if transport.undelivered:
-            self._lingering[session.id] = session
-            self.runtime.timers.after(LINGER, lambda: self.forget(session))
+            self._lingering.add(session, transport.queued_bytes, self.runtime.timers)
 
     def forget(self, session: EngineSocket) -> None:
         """Forget a closed session: its client knows."""
-        self._lingering.pop(session.id, None)
+        self._lingering.discard(session.id)
 
     def extra_headers(self, environ: Environ, *, initial: bool) -> Headers:
         """Return what every answer carries: CORS, and what the ``headers`` hooks add."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from socketio_sync.engine import server
+from socketio_sync.engine import lingering
 from tests.support.client import Poller
 from tests.support.server import Running, Servers, eventually
 
@@ -48,8 +48,8 @@ def test_2_5_without_a_held_get_the_next_one_gets_a_noop_and_the_close(serve: Se
 def test_2_5_close_that_nobody_polls_is_forgotten_after_30_seconds(
     serve: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert server.LINGER == 30.0
-    monkeypatch.setattr(server, "LINGER", 0.1)
+    assert lingering.LINGER == 30.0
+    monkeypatch.setattr(lingering, "LINGER", 0.1)
     running = serve()
     poller = running.join_poller()
     running.session(poller.sid).close()
