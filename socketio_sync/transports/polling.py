@@ -177,9 +177,11 @@ class PollingTransport:
         self.give_up(f"{self.queued_bytes} bytes are queued and not polled")
 
     def give_up(self, description: str) -> None:
-        """Disconnect a client that doesn't poll."""
+        """Disconnect a client that doesn't poll; what it hasn't polled so far isn't kept for it."""
         if not self._full:
             self._full = True
+            self._items = [item for item in self._items if not isinstance(item, Message)]
+            self.queued_bytes = 0
             # Not at once: whoever sends isn't prepared to see its session end.
             self._runtime.soon(self.handler.on_close, "slow consumer", description)
 

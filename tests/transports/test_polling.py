@@ -298,6 +298,9 @@ def test_a_client_that_doesn_t_poll_is_given_up_at_the_bound(make: Make) -> None
     assert handler(transport).closes == [], "whoever sends doesn't see the session end"
     turns()
     assert handler(transport).reasons == ["slow consumer"]
+    # As over WebSocket, where the close frame takes the queue's place.
+    assert transport.queued_bytes == 0
+    assert not transport.undelivered
 
 
 @pytest.mark.parametrize("parts", [1, 3])
