@@ -1,0 +1,182 @@
+"""The target and its bystander, and what must hold behind an attack."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from tests.support.client import Connection, close_all
+from tests.support.server import eventually
+from tests.support.ws_client import WebSocket
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MEGABYTE = 2**20
+# How long anybody else may wait for an answer meanwhile.
+BYSTANDER_SECONDS = 1.0
+# For attacks by many: the allocator keeps what it has needed; from the third time on nothing is added.
+ROUNDS = (8 * MEGABYTE, 4 * MEGABYTE, MEGABYTE)
+# What must be as before when the attackers are gone.
+COUNTED = ("rss", "sessions", "sockets", "files", "greenlets")
+
+
+class Program:
+    """A program that talks in lines, run until :meth:`end`."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", module, *arguments]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def line(self) -> str:
+        """Return its next line; the hub goes on meanwhile."""
+        assert self.process.stdout is not None
+        line: str = gevent.get_hub().threadpool.apply(self.process.stdout.readline)
+        assert line, f"the program has ended with code {self.process.poll()}"
+        return line
+
+    def tell(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def end(self) -> int:
+        """End it as a service is ended; return its exit code."""
+        process = self.process
+        process.terminate()
+        try:
+            return int(gevent.get_hub().threadpool.apply(process.wait, (20,)))
+        finally:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                assert pipe is not None
+                pipe.close()
+
+
+class Outcome:
+    """What an attack has led to; filled in when it is over.
+
+    Attributes:
+        disconnects: How many clients left, by reason.
+        handled: How many events reached a handler, by name, but for the bystander's.
+        log: The lines of level WARNING and above.
+        peak: How much more memory than before there was at most, in bytes.
+        cpu: How much CPU time the server took, in seconds.
+        slowest: How long the bystander waited for an answer at most, in seconds.
+    """
+
+    disconnects: dict[str, int]
+    handled: dict[str, int]
+    log: list[str]
+    peak: int
+    cpu: float
+    slowest: float
+
+
+class Arena:
+    """A server under attack, and an ordinary client of it.
+
+    Attributes:
+        port: Where it listens.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._target = Program("tests.security.target", json.dumps(options))
+        self.port = int(self._target.line())
+        self._bystander = Program("tests.security.bystander", str(self.port), "websocket")
+        assert self._bystander.line() == "ready\n"
+        # What is made once and kept is made now: the greenlets of the pool, for one.
+        client = WebSocket(self.port).open()
+        client.join()
+        client.bytes.send(b"\x81\x01x")
+        client.closed()
+        client.close()
+        self.stats()
+
+    def end(self) -> None:
+        """End both, and see that the server ends well."""
+        self._bystander.end()
+        assert self._target.end() == 0
+
+    def stats(self) -> dict[str, Any]:
+        """Ask the target what there is; see its ``stats``."""
+        connection = Connection(self.port)
+        try:
+            answer = connection.get("/stats", headers=[("Connection", "close")])
+            return dict(json.loads(answer.content))
+        finally:
+            connection.close()
+
+    def _report(self) -> dict[str, Any]:
+        self._bystander.tell("report")
+        return dict(json.loads(self._bystander.line()))
+
+    @contextmanager
+    def attack(
+        self,
+        *,
+        leaves: int = 4 * MEGABYTE,
+        tracebacks: int = 0,
+        slowest: float = BYSTANDER_SECONDS,
+        within: float = 10.0,
+    ) -> Iterator[Outcome]:
+        """Attack in the block, and see behind it that nobody else has noticed and that nothing is left.
+
+        Args:
+            leaves: By how much memory may have grown, in bytes.
+            tracebacks: How many there must be in the log.
+            slowest: How long the bystander may have waited for an answer, in seconds.
+            within: How soon all must be let go when the attackers have closed, in seconds.
+        """
+        before = self.stats()
+        self._report()
+        outcome = Outcome()
+        yield outcome
+        close_all()
+        outcome.log, outcome.peak = [], 0
+
+        left: dict[str, int] = {}
+
+        def is_over() -> dict[str, Any] | None:
+            now = self.stats()
+            outcome.log += now["log"]
+            outcome.peak = max(outcome.peak, now["peak"] - before["rss"])
+            left.update({name: now[name] - before[name] for name in COUNTED})
+            gone = all(left[name] <= 0 for name in COUNTED[1:]) and left["rss"] <= leaves
+            return now if gone else None
+
+        try:
+            after = eventually(is_over, deadline=within)
+        except AssertionError:
+            raise AssertionError(f"left after {within:g} s: {left}") from None
+        outcome.disconnects = _difference(before["disconnects"], after["disconnects"])
+        outcome.handled = _difference(before["handled"], after["handled"])
+        outcome.handled.pop("echo", None)
+        outcome.cpu = after["cpu"] - before["cpu"]
+        outcome.slowest = self._slowest()
+        assert after["pid"] == before["pid"]
+        assert outcome.slowest <= slowest
+        assert after["tracebacks"] - before["tracebacks"] == tracebacks, outcome.log
+        # Promise 1: whoever has connected is disconnected, once.
+        assert after["connects"] - before["connects"] == sum(outcome.disconnects.values())
+
+    def _slowest(self) -> float:
+        """Wait until the bystander is answered again; return how long it has waited for an answer at most."""
+        reports = []
+        while not reports or not reports[-1]["answers"]:
+            reports.append(self._report())
+            assert reports[-1]["here"]
+            assert len(reports) < 1000
+        return float(max(report["slowest"] for report in reports))
+
+
+def _difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}

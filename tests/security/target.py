@@ -1,0 +1,158 @@
+"""The server that is attacked, a program of its own; its page ``/stats`` tells what became of it.
+
+Usage: python -m tests.security.target OPTIONS, the options of server and runner as JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.hub import Hub
+from greenlet import greenlet
+
+from socketio_sync import Server, Socket, WSGIApp
+from socketio_sync.http_head import RequestLimits
+from socketio_sync.run import Runner
+from socketio_sync.types import Environ, StartResponse
+
+libc = ctypes.CDLL(None)
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged, and counts tracebacks."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self.tracebacks = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.tracebacks += error is not None
+        # Of a traceback its last line.
+        self.lines.append(record.getMessage() + (f": {error}" if error is not None else ""))
+
+
+options = json.loads(sys.argv[1])
+limits = RequestLimits(**options.pop("limits", {}))
+log = Lines()
+logging.getLogger().addHandler(log)
+io = Server(**options)
+connects: Counter[str] = Counter()
+disconnects: Counter[str] = Counter()
+handled: Counter[str] = Counter()
+
+
+def memory() -> dict[str, int]:
+    """Return memory now and at its peak since the last call, in bytes."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    figures = {
+        name: int(status[key].split()[0]) * 1024 for name, key in (("rss", "VmRSS"), ("peak", "VmHWM"))
+    }
+    Path("/proc/self/clear_refs").write_text("5")
+    return figures
+
+
+def stats() -> dict[str, Any]:
+    """Return what there is at this moment."""
+    before = memory()
+    gc.collect()
+    # What the allocator keeps for later is nobody's.
+    libc.malloc_trim(0)
+    lines, log.lines = log.lines, []
+    return {
+        "pid": os.getpid(),
+        "rss": memory()["rss"],
+        "peak": before["peak"],
+        "cpu": time.process_time(),
+        "files": len(os.listdir("/proc/self/fd")),
+        "greenlets": sum(
+            isinstance(each, greenlet) and not isinstance(each, Hub) for each in gc.get_objects()
+        ),
+        "sessions": io.engine.clients_count,
+        "sockets": sum(len(namespace.sockets) for namespace in io.namespaces.values()),
+        "connects": connects.total(),
+        "disconnects": disconnects,
+        "handled": handled,
+        "log": lines,
+        "tracebacks": log.tracebacks,
+    }
+
+
+def page(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer ``/stats``; anything else is a page of the application."""
+    body = json.dumps(stats()).encode() if environ["PATH_INFO"] == "/stats" else b"page"
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+@io.on("connection")
+def connection(socket: Socket) -> None:
+    connects["/"] += 1
+
+
+@io.on("disconnect")
+def disconnect(socket: Socket, reason: str) -> None:
+    disconnects[reason] += 1
+
+
+@io.on_any
+def any_event(socket: Socket, event: str, *arguments: Any) -> None:
+    handled[event if len(event) < 20 else "long"] += 1
+
+
+@io.on("echo")
+def echo(socket: Socket, *values: Any) -> Any:
+    return values
+
+
+@io.on("nothing")
+def nothing(socket: Socket, *values: Any) -> None:
+    pass
+
+
+@io.on("relay")
+def relay(socket: Socket, *values: Any) -> None:
+    socket.broadcast.emit("relayed", *values)
+
+
+@io.on("big")
+def big(socket: Socket, size: int, count: int) -> None:
+    for _ in range(count):
+        socket.emit("big", "x" * size)
+
+
+@io.on("ask")
+def ask(socket: Socket) -> None:
+    socket.emit("question", ack=lambda *values: None)
+
+
+@io.on("rooms")
+def rooms(socket: Socket, count: int) -> None:
+    socket.join(*range(count))
+
+
+@io.on("fail")
+def fail(socket: Socket) -> None:
+    raise ValueError("on purpose")
+
+
+if __name__ == "__main__":
+    runner = Runner(
+        WSGIApp(io, page), port=0, socketio_path_matches=io.matches, on_stop=io.close, limits=limits
+    )
+    io.engine.runtime_of(gevent.get_hub())
+    runner.start()
+    print(runner.address[1], flush=True)
+    runner.serve_forever()
