@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
 from flask_socketio_sync import SocketIOTestClient, emit, login_required_event
@@ -26,13 +27,14 @@ class User(UserMixin):  # type: ignore[misc]
 class Members:
     """An application with users."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, app: Flask | None = None) -> None:
         self.site = site
+        self.app = app or site.app
         self.active: set[str] = {"ann", "bob"}
-        manager = LoginManager(site.app)
+        manager = LoginManager(self.app)
         manager.user_loader(lambda name: User(name) if name in self.active else None)
-        site.app.add_url_rule("/login/<name>", view_func=self.login)
-        site.app.add_url_rule("/logout", view_func=self.logout)
+        self.app.add_url_rule("/login/<name>", view_func=self.login)
+        self.app.add_url_rule("/logout", view_func=self.logout)
         site.io.on_event("who", lambda: current_user.get_id() or "nobody")
 
     def login(self, name: str) -> str:
@@ -44,12 +46,12 @@ class Members:
         return ""
 
     def page(self, name: str) -> Any:
-        page = self.site.app.test_client()
+        page = self.app.test_client()
         page.get(f"/login/{name}")
         return page
 
     def client(self, page: Any = None) -> SocketIOTestClient:
-        return self.site.client(flask_test_client=page)
+        return self.site.io.test_client(self.app, flask_test_client=page)
 
 
 @pytest.fixture
@@ -80,10 +82,24 @@ def test_a_logout_disconnects_the_users_clients_and_nobody_else(members: Members
     members.site.io.disconnect_user("nobody")
 
 
+def test_users_of_another_application_are_others(members: Members) -> None:
+    other = Flask("other")
+    other.config["SECRET_KEY"] = "another"
+    members.site.io.init_app(other)
+    strangers = Members(members.site, other)
+    ann, namesake = members.client(members.page("ann")), strangers.client(strangers.page("ann"))
+    members.page("ann").get("/logout")
+    assert not ann.is_connected()
+    assert namesake.is_connected()
+    # Asked for by its name alone, that is both.
+    members.site.io.disconnect_user("ann")
+    assert not namesake.is_connected()
+
+
 def test_nothing_is_kept_of_clients_that_have_left(members: Members) -> None:
     client = members.client(members.page("ann"))
     users = members.site.io._dispatcher.users
-    assert list(users._sockets) == ["ann"]
+    assert list(users._sockets) == [(members.site.app, "ann")]
     client.disconnect()
     client.is_connected()
     assert users._sockets == {}

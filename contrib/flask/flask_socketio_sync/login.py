@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
 from flask import Flask
 
@@ -34,18 +35,19 @@ class Users:
 
     def __init__(self) -> None:
         """Begin with nobody."""
-        self._sockets: dict[str, set[Socket]] = {}
-        self._users: dict[Socket, str] = {}
-        self._applications: set[int] = set()
+        # Several applications may share a server, and each has users of its own.
+        self._sockets: dict[tuple[Flask, str], set[Socket]] = {}
+        self._users: dict[Socket, tuple[Flask, str]] = {}
+        self._applications: WeakSet[Flask] = WeakSet()
         self._lock = threading.Lock()
 
     def add(self, app: Flask, user: str, socket: Socket) -> None:
         """Remember whose client a socket is, and hear of logouts from now on."""
         with self._lock:
-            self._sockets.setdefault(user, set()).add(socket)
-            self._users[socket] = user
-            known = id(app) in self._applications
-            self._applications.add(id(app))
+            self._sockets.setdefault((app, user), set()).add(socket)
+            self._users[socket] = app, user
+            known = app in self._applications
+            self._applications.add(app)
         if not known:
             from flask_login import user_logged_out
 
@@ -62,17 +64,18 @@ class Users:
             if not sockets:
                 del self._sockets[user]
 
-    def disconnect(self, user: str) -> None:
-        """Disconnect every client of a user."""
+    def disconnect(self, user: str, app: Flask | None = None) -> None:
+        """Disconnect every client of a user, of one application or of all."""
         with self._lock:
-            sockets = list(self._sockets.get(user, ()))
-        for socket in sockets:
+            apps = [app] if app is not None else list(self._applications)
+            found = [socket for each in apps for socket in self._sockets.get((each, user), ())]
+        for socket in found:
             socket.disconnect(close=True)
 
     def _on_logout(self, app: Flask, user: Any, **more: Any) -> None:
         identity = user.get_id() if user is not None else None
         if identity is not None:
-            self.disconnect(identity)
+            self.disconnect(identity, app)
 
 
 def login_required_event(handler: F) -> F:
