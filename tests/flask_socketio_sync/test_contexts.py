@@ -9,7 +9,7 @@ import pytest
 from flask import Request, current_app, g, has_app_context, has_request_context
 from flask import request as flask_request
 
-from flask_socketio_sync import emit, request
+from flask_socketio_sync import emit, join_room, request, rooms, send
 from tests.flask_socketio_sync.conftest import Site
 
 
@@ -99,5 +99,23 @@ def test_one_server_may_serve_several_applications(site: Site) -> None:
 def test_outside_of_an_event_there_is_nobody_to_reply_to(site: Site) -> None:
     with pytest.raises(RuntimeError, match=r"no Socket\.IO event is being handled"):
         emit("x")
-    with site.app.test_request_context(), pytest.raises(RuntimeError, match=r"no Socket\.IO event"):
-        emit("x")
+    with site.app.test_request_context():
+        for options in ({}, {"broadcast": True}, {"namespace": "/"}):
+            with pytest.raises(RuntimeError, match=r"no Socket\.IO event"):
+                emit("x", **options)
+
+
+def test_a_page_may_emit_to_those_whom_it_names(site: Site) -> None:
+    client = site.client()
+    (sid,) = site.io.server.sockets  # type: ignore[union-attr]
+
+    @site.app.route("/news")
+    def news() -> str:
+        emit("to all", broadcast=True, namespace="/")
+        emit("to one", to=sid, namespace="/")
+        join_room("readers", sid=sid, namespace="/")
+        send("to a room", to="readers", namespace="/")
+        return ",".join(sorted(rooms(sid, "/"))).replace(sid, "sid")
+
+    assert site.app.test_client().get("/news").text in ("readers,sid", "sid,readers")
+    assert [each["name"] for each in client.get_received()] == ["to all", "to one", "message"]

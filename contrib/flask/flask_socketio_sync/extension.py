@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import ReferenceType, ref
 
 import gevent
@@ -19,6 +19,11 @@ from flask_socketio_sync.running import Mounted, serve
 from flask_socketio_sync.sending import Rooms
 from flask_socketio_sync.tasks import Task, in_app_context
 from socketio_sync import Server
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from flask_socketio_sync.testing import SocketIOTestClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -159,28 +164,35 @@ class SocketIO:
 
     # -- sending ----------------------------------------------------------------------------------
 
-    def emit(self, event: str, *args: Any, **options: Any) -> None:
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        namespace: str | None = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        include_self: bool = True,
+        skip_sid: Rooms = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+    ) -> None:
         """Emit an event to everybody in a namespace, or to some.
 
         Args:
             event: Its name.
             args: Its arguments; a single tuple is several.
-            options: ``namespace`` (the main one), ``to`` or ``room`` (a room, a client, or a list of them),
-                ``include_self`` (False leaves the client out whose event is being handled), ``skip_sid`` (a
-                client or a list of them), ``callback`` (called with the acknowledgement of each client).
+            namespace: None is the main one.
+            to: A room, a client, or a list of them.
+            room: The same.
+            include_self: False leaves the client out whose event is being handled.
+            skip_sid: A client or a list of them that are left out.
+            callback: Called with the acknowledgement of each client.
+            ignore_queue: Has no effect: there is one process.
 
         Raises:
-            TypeError: There is no such option, or an argument can't be sent.
+            TypeError: An argument can't be sent.
         """
-        namespace = options.pop("namespace", None) or "/"
-        to = options.pop("to", None)
-        room = options.pop("room", None)
-        skip = list(sending.names(options.pop("skip_sid", None)))
-        include_self = options.pop("include_self", True)
-        callback = options.pop("callback", None)
-        options.pop("ignore_queue", None)
-        if options:
-            raise TypeError(f"emit() has no option {', '.join(options)}")
+        skip = list(sending.names(skip_sid))
         if not include_self and has_request_context() and hasattr(request, "sid"):
             skip.append(request.sid)
         run = self._dispatcher.run_callback
@@ -188,35 +200,45 @@ class SocketIO:
             self.required_server(),
             event,
             args,
-            namespace=namespace,
+            namespace=namespace or "/",
             to=to if to is not None else room,
             skip=skip,
             callback=None if callback is None else lambda socket, values: run(callback, socket, values),
         )
 
-    def call(self, event: str, *args: Any, **options: Any) -> Any:
+    def call(
+        self,
+        event: str,
+        *args: Any,
+        namespace: str | None = None,
+        to: str | None = None,
+        room: str | None = None,
+        timeout: float = 60,
+        ignore_queue: bool = False,
+    ) -> Any:
         """Emit an event to one client, and wait for its acknowledgement.
 
         Args:
             event: Its name.
-            args: Its arguments.
-            options: ``namespace`` (the main one), ``to`` or ``room`` (the client), ``timeout`` (60 seconds).
+            args: Its arguments; a single tuple is several.
+            namespace: None is the main one.
+            to: The client.
+            room: The same.
+            timeout: How long that may take, in seconds.
+            ignore_queue: Has no effect: there is one process.
 
         Raises:
             TimeoutError: None came in time.
             Disconnected: The client left meanwhile.
             NotConnected: It isn't there.
-            TypeError: There is no such option, or no client is named.
+            TypeError: No client is named, or an argument can't be sent.
         """
-        namespace = options.pop("namespace", None) or "/"
-        to = options.pop("to", None) or options.pop("room", None)
-        timeout = options.pop("timeout", 60)
-        options.pop("ignore_queue", None)
-        if options:
-            raise TypeError(f"call() has no option {', '.join(options)}")
-        if not isinstance(to, str):
+        sid = to or room
+        if not isinstance(sid, str):
             raise TypeError("call() needs one client: to=sid")
-        return sending.call(self.required_server(), event, args, namespace=namespace, to=to, timeout=timeout)
+        return sending.call(
+            self.required_server(), event, args, namespace=namespace or "/", to=sid, timeout=timeout
+        )
 
     def send(
         self,
@@ -227,18 +249,19 @@ class SocketIO:
         callback: Callable[..., Any] | None = None,
         include_self: bool = True,
         skip_sid: Rooms = None,
-        **options: Any,
+        *,
+        room: Rooms = None,
+        ignore_queue: bool = False,
     ) -> None:
-        """Emit a ``message`` event, or with ``json`` a ``json`` event; the rest as ``emit``."""
+        """Emit a ``message`` event, or with ``json`` a ``json`` event; the rest as :meth:`emit`."""
         self.emit(
             "json" if json else "message",
             data,
             namespace=namespace,
-            to=to,
+            to=to if to is not None else room,
             callback=callback,
             include_self=include_self,
             skip_sid=skip_sid,
-            **options,
         )
 
     def close_room(self, room: str, namespace: str | None = None) -> None:
@@ -294,8 +317,8 @@ class SocketIO:
         query_string: str | None = None,
         headers: Any = None,
         auth: Any = None,
-        flask_test_client: Any = None,
-    ) -> Any:
+        flask_test_client: FlaskClient | None = None,
+    ) -> SocketIOTestClient:
         """Return a client for tests; see :class:`~flask_socketio_sync.testing.SocketIOTestClient`."""
         from flask_socketio_sync.testing import SocketIOTestClient
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from flask import current_app
@@ -9,6 +10,7 @@ from flask import current_app
 from flask_socketio_sync import sending
 from flask_socketio_sync.contexts import request
 from flask_socketio_sync.extension import SocketIO, current_sid
+from flask_socketio_sync.sending import Rooms
 from socketio_sync import Server, Socket
 
 
@@ -21,7 +23,11 @@ def _server() -> Server:
 
 
 def _namespace(namespace: str | None) -> str:
-    return namespace or request.namespace
+    if namespace is None:
+        # Of the event that is being handled, if one is.
+        current_sid()
+        return request.namespace
+    return namespace
 
 
 def current_event() -> str | None:
@@ -34,46 +40,72 @@ def _socket(sid: str | None, namespace: str | None) -> Socket:
     return sending.socket_of(_server(), sid or current_sid(), _namespace(namespace))
 
 
-def emit(event: str, *args: Any, **options: Any) -> None:
+def emit(
+    event: str,
+    *args: Any,
+    broadcast: bool = False,
+    namespace: str | None = None,
+    to: Rooms = None,
+    room: Rooms = None,
+    include_self: bool = True,
+    skip_sid: Rooms = None,
+    callback: Callable[..., Any] | None = None,
+    ignore_queue: bool = False,
+) -> None:
     """Emit an event to the client whose event is being handled, or to others.
 
     Args:
         event: Its name.
         args: Its arguments; a single tuple is several.
-        options: ``broadcast`` (to everybody in the namespace), ``to`` or ``room`` (a room, a client, or a
-            list of them), ``namespace`` (that of the event), ``include_self``, ``skip_sid`` and ``callback``
-            as for :meth:`SocketIO.emit`.
+        broadcast: Whether everybody in the namespace gets it.
+        namespace: None is that of the event.
+        to: A room, a client, or a list of them.
+        room: The same.
+        include_self: False leaves the client out whose event is being handled.
+        skip_sid: A client or a list of them that are left out.
+        callback: Called with the acknowledgement of each client.
+        ignore_queue: Has no effect: there is one process.
 
     Raises:
-        RuntimeError: No event is being handled here.
+        RuntimeError: No event is being handled here, and namespace or recipients aren't named.
+        TypeError: An argument can't be sent.
     """
-    sid = current_sid()
-    broadcast = options.pop("broadcast", False)
-    to = options.pop("to", None)
-    room = options.pop("room", None)
-    options["to"] = to if to is not None else room
-    if options["to"] is None and not broadcast:
-        options["to"] = sid
-    options["namespace"] = _namespace(options.get("namespace"))
-    _extension().emit(event, *args, **options)
+    namespace, chosen = _namespace(namespace), to if to is not None else room
+    if chosen is None and not broadcast:
+        chosen = current_sid()
+    _extension().emit(
+        event,
+        *args,
+        namespace=namespace,
+        to=chosen,
+        include_self=include_self,
+        skip_sid=skip_sid,
+        callback=callback,
+    )
 
 
-def call(event: str, *args: Any, **options: Any) -> Any:
+def call(
+    event: str,
+    *args: Any,
+    namespace: str | None = None,
+    to: str | None = None,
+    room: str | None = None,
+    timeout: float = 60,
+    ignore_queue: bool = False,
+) -> Any:
     """Emit an event to the client whose event is being handled, or to ``to``; wait for the acknowledgement.
 
     Raises:
         RuntimeError: No event is being handled here.
         TimeoutError, Disconnected, NotConnected: As for :meth:`SocketIO.call`.
     """
-    sid = current_sid()
-    options["to"] = options.pop("to", None) or options.pop("room", None) or sid
-    options["namespace"] = _namespace(options.get("namespace"))
-    return _extension().call(event, *args, **options)
+    namespace, sid = _namespace(namespace), to or room or current_sid()
+    return _extension().call(event, *args, namespace=namespace, to=sid, timeout=timeout)
 
 
-def send(message: Any, **options: Any) -> None:
-    """Emit a ``message`` event, or with ``json=True`` a ``json`` event; the rest as :func:`emit`."""
-    emit("json" if options.pop("json", False) else "message", message, **options)
+def send(message: Any, *, json: bool = False, **options: Any) -> None:
+    """Emit a ``message`` event, or with ``json`` a ``json`` event; the rest as :func:`emit`."""
+    emit("json" if json else "message", message, **options)
 
 
 def join_room(room: str, sid: str | None = None, namespace: str | None = None) -> None:
