@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket as stdlib_socket
 from collections.abc import Callable, Iterable
@@ -108,9 +109,10 @@ class Connection:
         while True:
             self.deadline = until
             self._waiter = getcurrent()
+            is_last = None
             try:
                 while self._waiter is not None:
-                    self._hub.switch()
+                    is_last = self._hub.switch()
             finally:
                 self._waiter = None
                 self.deadline = inf
@@ -118,7 +120,23 @@ class Connection:
                 received: bytes = self._plain.recv(RECEIVE_BYTES)
                 return received
             except BlockingIOError:
-                continue
+                if is_last:
+                    return b""
+
+    def end_input(self) -> None:
+        """Have a waiting ``receive`` return what has arrived; else b"", as at the client's end.
+
+        For other greenlets of the same thread.
+        """
+        if self._plain is None:
+            with contextlib.suppress(OSError):
+                # The C socket: the one above it would forget its keys.
+                self.sock._sock.shutdown(stdlib_socket.SHUT_RD)
+            return
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self.deadline = inf
+            self._hub.loop.run_callback(waiter.switch, True)
 
     def _receive_at_once(self, until: float) -> bytes | None:
         """Receive what is there, None for nothing yet; over TLS, wait."""

@@ -245,7 +245,10 @@ class Runner:
         server.close()
         server.stopping = True
         stopping = gevent.spawn(self._call_on_stop)
-        gevent.killall(_greenlets(each for each in server.connections if each.idle), block=False)
+        for connection in server.connections:
+            if connection.idle:
+                # Not killed: its next request may lie in the kernel, and is answered then.
+                connection.end_input()
         try:
             stopping.join(max(until - time.monotonic(), 0.0))
             gevent.joinall(_greenlets(server.connections), timeout=max(until - time.monotonic(), 0.0))

@@ -160,6 +160,19 @@ def test_stopping_ends_idle_connections_and_lets_requests_finish(serve: Serve) -
     assert stopped == ["called"]
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_request_that_has_arrived_when_the_runner_stops_is_answered(serve: Serve, tls: bool) -> None:
+    served = serve(**({"certfile": CERTIFICATE} if tls else {}))
+    connection = over_tls(served.port) if tls else served.connect()
+    assert connection.get("/").status == 200
+    # Nobody has looked for it yet.
+    connection.begin("GET", "/")
+    served.runner.stop()
+    answer = connection.finish()
+    assert (answer.status, answer.content) == (200, b"hello")
+    assert connection.at_end()
+
+
 def test_stopping_cuts_off_what_doesnt_finish_in_time(serve: Serve) -> None:
     class Endless(Application):
         def do_endless(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:

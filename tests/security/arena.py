@@ -49,8 +49,12 @@ class Program:
 
     def end(self) -> int:
         """End it as a service is ended; return its exit code."""
+        self.process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code."""
         process = self.process
-        process.terminate()
         try:
             return int(gevent.get_hub().threadpool.apply(process.wait, (20,)))
         finally:

@@ -1,6 +1,7 @@
 """The server that is attacked, a program of its own; its page ``/stats`` tells what became of it.
 
-Usage: python -m tests.security.target OPTIONS, the options of server and runner as JSON.
+Usage: python -m tests.security.target OPTIONS, the options of server and runner as JSON. It says its port,
+and at its end how many clients have left for which reason.
 """
 
 from __future__ import annotations
@@ -156,3 +157,4 @@ if __name__ == "__main__":
     runner.start()
     print(runner.address[1], flush=True)
     runner.serve_forever()
+    print(json.dumps(disconnects), flush=True)
