@@ -8,7 +8,6 @@ from typing import Any
 import gevent
 import pytest
 
-from socketio_sync.engine.socket import problems
 from tests.support.client import DEADLINE
 from tests.support.engine_server import Mount
 from tests.support.logged import Logged
@@ -25,7 +24,6 @@ def events_of(packets: list[str]) -> list[int]:
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest"])
 def test_a_polling_client_loses_events_and_nothing_else(serve: Servers, logged: Logged, policy: str) -> None:
     running = serve(outbound_policy=policy, max_outbound_bytes=LIMIT)
-    problems._seen.clear()
     poller = running.join_poller()
     socket = running.sockets[0]
     running.of("/other")

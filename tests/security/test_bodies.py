@@ -22,10 +22,11 @@ def joined(arena: Arena) -> Poller:
     return poller
 
 
-def chunked(poller: Poller, *chunks: bytes) -> Connection:
-    """Begin a POST in chunks."""
+def chunked(poller: Poller, *chunks: bytes, expect: bool = False) -> Connection:
+    """Begin a POST in chunks; with ``expect``, the server says when it reads them."""
     connection = Connection(poller.port)
-    connection.begin("POST", poller.target, headers=[("Transfer-Encoding", "chunked")])
+    headers = [("Transfer-Encoding", "chunked"), *([("Expect", "100-continue")] if expect else [])]
+    connection.begin("POST", poller.target, headers=headers)
     for chunk in chunks:
         connection.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
     return connection
@@ -58,13 +59,16 @@ def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_long(arena: Arena) -> None
 def test_malformed_chunks_are_400_and_nothing_behind_them_is_served(arena: Arena, body: bytes) -> None:
     with arena.attack() as outcome:
         poller = joined(arena)
-        connection = chunked(poller)
+        connection = chunked(poller, expect=True)
+        # Only now is the request surely with the session: with its head it would be refused before.
+        assert connection.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue"
         connection.send(body + HIDDEN)
         answer = connection.finish()
         assert (answer.status, answer.header("connection")) == (400, "close")
         assert connection.at_end()
-        poller.say("1")
+        assert poller.is_forgotten()
     assert outcome.handled == {}
+    assert outcome.disconnects == {"transport error": 1}
 
 
 def test_a_compressed_body_is_415_and_never_inflated(arena: Arena) -> None:
