@@ -76,6 +76,10 @@ class EngineOptions:
             dropped.
         write_stall_timeout: How long a peer may take nothing of what is queued for it; then it is
             disconnected ("slow consumer").
+        shutdown_timeout: How long handlers that run may take when the server shuts down; then their clients
+            are sent away all the same.
+        shutdown_spread: Over how much time clients are sent away then, at most; a thousand a second always
+            are.
         max_connections: Most sessions at a time; further handshakes are refused with 503. None is the
             process's limit of open files less 64, as it is at the first request.
         max_http_buffer_size: Longest request body, answered with 413 beyond it, and longest WebSocket
@@ -131,6 +135,8 @@ class EngineOptions:
     upgrade_timeout: float = 10.0
     close_timeout: float = 5.0
     write_stall_timeout: float = 10.0
+    shutdown_timeout: float = 10.0
+    shutdown_spread: float = 5.0
     max_connections: int | None = None
     max_http_buffer_size: int = 1_000_000
     max_packets_per_payload: int = 10_000

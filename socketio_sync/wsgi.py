@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 
 from socketio_sync.bundle import ClientBundle
+from socketio_sync.engine.draining import FLUSH_SECONDS
 from socketio_sync.engine.http import write_answer
 from socketio_sync.run import STOP_SECONDS, Runner
 from socketio_sync.server.server import Server as CoreServer
@@ -61,7 +62,7 @@ class Server(CoreServer):
     def run(
         self, app: WSGICallable | None = None, *, host: str = "127.0.0.1", port: int = 3000, **options: Any
     ) -> None:
-        """Serve until SIGTERM or SIGINT or :meth:`close`, then close every connection and return.
+        """Serve until SIGTERM, SIGINT or :meth:`close`, then :meth:`shutdown` and return.
 
         Args:
             app: What to serve: a :class:`WSGIApp` of this server, or any WSGI application, which gets the
@@ -79,8 +80,18 @@ class Server(CoreServer):
             app = WSGIApp(self, app)
         self.engine.runtime_of(gevent.get_hub())
         matches = self.matches
+        # What isn't through with its stop by then is cut off.
+        timeout = min(
+            self.options.shutdown_timeout, max(options.get("stop_timeout", STOP_SECONDS) - FLUSH_SECONDS, 0.0)
+        )
+
+        def on_stop() -> None:
+            self.engine.shutdown(timeout)
+            # Not this class's own, which would stop the runner.
+            CoreServer.close(self)
+
         self._runner = Runner(
-            app, host=host, port=port, socketio_path_matches=matches, on_stop=self._stop, **options
+            app, host=host, port=port, socketio_path_matches=matches, on_stop=on_stop, **options
         )
         self._runner.serve_forever()
 
@@ -90,12 +101,6 @@ class Server(CoreServer):
         if self._runner is not None:
             # In a greenlet of its own: it waits for the requests in progress, the caller's among them.
             self.engine.run_on_hub_soon(gevent.spawn, self._runner.stop)
-
-    def _stop(self) -> None:
-        """Close, and let the handlers that run because of it come to their end."""
-        self.close()
-        if self.engine.is_bound:
-            self.engine.runtime.workers.join(STOP_SECONDS)
 
 
 class WSGIApp:

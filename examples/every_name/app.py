@@ -169,6 +169,8 @@ def raw() -> None:
     engine.on("connection", lambda session: session.on("message", session.send))
     assert engine.matches("/raw/")
     seen.append((engine.clients_count, engine.sessions, engine.closed))
+    engine.shutdown(timeout=1, spread=0)
+    seen.append(engine.is_draining)
     engine.close()
 
 
@@ -183,6 +185,7 @@ def serve_elsewhere() -> None:
         client.answer_pings = False
         client.pass_time(60)
         seen.append(client.wait_closed())
+    another.shutdown(timeout=1)
     another.close()
 
 

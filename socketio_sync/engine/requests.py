@@ -191,7 +191,7 @@ class Requests:
             )
         check_handshake(request, method=environ["REQUEST_METHOD"], is_upgrade=upgrade)
         if engine.closed:
-            raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"})
+            raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"}, for_now=True)
         if engine.opened >= engine.crowded_at:
             engine.check_room()
         if engine.options.allow_request is not None:

@@ -9,12 +9,15 @@ import sys
 from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 from typing import Any
 
 import gevent
 from gevent import monkey
 
+from socketio_sync.engine.draining import SHUTTING_DOWN, drain, ends, flush
 from socketio_sync.engine.events import Events
+from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.host import HubThread, on_gevent, problems, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
 from socketio_sync.engine.lingering import Lingering
@@ -22,7 +25,7 @@ from socketio_sync.engine.middlewares import KEY, Middlewares
 from socketio_sync.engine.origins import Origins
 from socketio_sync.engine.requests import Requests
 from socketio_sync.engine.sessions import SessionEvents
-from socketio_sync.engine.socket import EngineHandler, EngineSocket, message_of
+from socketio_sync.engine.socket import EngineSocket, message_of
 from socketio_sync.engine.views import View
 from socketio_sync.logs import shown
 from socketio_sync.options import EngineOptions, options_of
@@ -103,6 +106,7 @@ class EngineServer(Events):
         initial = options.initial_packet
         self.initial_message = message_of(initial) if initial is not None else None
         self.closed = False
+        self._draining = 0
         self.opened = 0
         # How many sessions aren't pending, and how many may be: the layer above knows, if that exists there.
         self.joined = 0
@@ -148,14 +152,56 @@ class EngineServer(Events):
         return View(self._sessions)
 
     def close(self) -> None:
-        """Close every session ("server shutting down") and refuse new ones. From any greenlet or thread."""
+        """Close every session ("server shutting down") and refuse new ones. From any greenlet or thread.
+
+        At once; :meth:`shutdown` takes its time.
+        """
         self.closed = True
         if self._runtime is not None:
             self.call_on_hub(self._close_sessions)
 
     def _close_sessions(self) -> None:
         for session in list(self._sessions.values()):
-            session.shut("server shutting down", code=1001)
+            session.shut(SHUTTING_DOWN, code=1001)
+
+    def shutdown(self, timeout: float | None = None, spread: float | None = None) -> None:
+        """Send every client away, to connect again elsewhere, and refuse new ones with 503; blocks.
+
+        A session is closed ("server shutting down", a WebSocket with 1001) when its handlers have come to
+        their ends and what they sent is queued; the method returns when the handlers of its close have ended,
+        too, and the queues are empty. Idempotent; from any greenlet or thread, but not from a handler, for
+        which it would wait: ``gevent.spawn(server.shutdown)``.
+
+        Args:
+            timeout: How long handlers may take, in seconds; then their clients are sent away all the same.
+                None is the option ``shutdown_timeout``.
+            spread: Over how many seconds clients are sent away, at most, so that they don't all come back at
+                once; a thousand a second always are. None is the option ``shutdown_spread``.
+        """
+        self.closed = True
+        if self._runtime is not None:
+            options = self.options
+            self.call_on_hub(
+                self._drain,
+                options.shutdown_timeout if timeout is None else timeout,
+                options.shutdown_spread if spread is None else spread,
+            )
+
+    def _drain(self, timeout: float, spread: float) -> None:
+        until = monotonic() + timeout
+        self._draining += 1
+        try:
+            drain(list(self._sessions.values()), timeout=timeout, spread=spread)
+            # Who was let in while the server closed.
+            self._close_sessions()
+            flush(self.runtime, timeout=max(until - monotonic(), 0.0))
+        finally:
+            self._draining -= 1
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether :meth:`shutdown` sends clients away at this moment."""
+        return self._draining > 0
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
@@ -224,6 +270,7 @@ class EngineServer(Events):
         most = self.options.max_connections
         self._max_connections = descriptors_left() if most is None else most
         self.crowded_at = min(self._max_connections, self.max_pending)
+        ends.add(self)
         self._run_early()
 
     def run_on_hub_soon(self, function: Callable[..., Any], *args: Any) -> None:

@@ -63,5 +63,9 @@ class SessionEvents:
         """Whatever the application sends may be lost, if it has chosen so."""
         return True
 
+    def is_busy(self) -> bool:
+        """Tell whether a handler runs."""
+        return self._lane.running
+
     def on_close(self, reason: str, description: str) -> None:
         """Nothing to do: the session itself calls the handlers of its close."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from socketio_sync.engine.events import Events
+from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.watched import NAMES, WatchedHandler, watch
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.options import EngineOptions
@@ -31,22 +32,6 @@ CLOSE_CODES = {
     "slow consumer": 1013,
     "server shutting down": 1001,
 }
-
-
-class EngineHandler(Protocol):
-    """What a session tells the layer above. Called on the hub's thread; must not block."""
-
-    def on_open(self) -> None:
-        """Learn that the session can be used: called once, before everything else."""
-
-    def on_message(self, data: str | bytes) -> None:
-        """Take one message."""
-
-    def on_close(self, reason: str, description: str) -> None:
-        """Learn, exactly once, that the session is over."""
-
-    def may_drop(self, message: Message) -> bool:
-        """Tell whether a message, with its attachments, may be lost where too much is queued."""
 
 
 class EngineSocket(Events):
@@ -282,6 +267,10 @@ class EngineSocket(Events):
     def may_drop(self, message: Message) -> bool:
         """Tell whether a message may be lost."""
         return self._handler.may_drop(message)
+
+    def is_busy(self) -> bool:
+        """Tell whether the application has still to do with what the client has said."""
+        return self._handler.is_busy()
 
     def on_dropped(self, count: int) -> None:
         """Learn that messages were lost."""

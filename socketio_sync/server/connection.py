@@ -248,6 +248,10 @@ class Connection(Inbox):
             message.data.startswith(_MSGPACK_EVENT, 1) if message.binary else message.data[:1] in _JSON_EVENTS
         )
 
+    def is_busy(self) -> bool:
+        """Tell whether a handler of the application runs for one of the client's sockets."""
+        return any([socket.lane.running for socket in self.sockets.values()])
+
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over: every socket leaves with the reason."""
         if self._connect_timer is not None:

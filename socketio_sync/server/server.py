@@ -257,6 +257,23 @@ class Server(Endpoint):
         """Sleep, and let others run meanwhile."""
         gevent.sleep(seconds)
 
+    def shutdown(self, timeout: float | None = None, spread: float | None = None) -> None:
+        """Send every client away, to connect again elsewhere, then close; blocks.
+
+        New sessions are refused with 503. A client's connection is closed ("server shutting down") when its
+        handlers have come to their ends and what they sent is queued; no DISCONNECT packet is sent, so that
+        the client connects again by itself. Idempotent; from any greenlet or thread, but not from a handler,
+        for which it would wait: ``io.background(io.shutdown)``.
+
+        Args:
+            timeout: How long handlers may take, in seconds; then their clients are sent away all the same.
+                None is the option ``shutdown_timeout``.
+            spread: Over how many seconds clients are sent away, at most, so that they don't all come back at
+                once; a thousand a second always are. None is the option ``shutdown_spread``.
+        """
+        self.engine.shutdown(timeout, spread)
+        self.close()
+
     def close(self) -> None:
         """Disconnect everyone ("server shutting down") and refuse new sessions; idempotent."""
         self.engine.close()

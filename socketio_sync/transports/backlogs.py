@@ -51,6 +51,11 @@ class Backlogs:
             self._running = True
             self._timers.after(PERIOD, self._sweep)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is queued that a peer hasn't taken; a tenth of a second late."""
+        return self._running
+
     def _sweep(self) -> None:
         sizes = [(connection.queued_bytes, connection) for connection in self._behind]
         total = sum([size for size, _ in sizes])

@@ -113,6 +113,11 @@ class Workers:
 
     # -- connections ------------------------------------------------------------------------------
 
+    @property
+    def connections(self) -> int:
+        """How many connections are served."""
+        return self._connections
+
     def open(self, connection: Readable, watcher: Any) -> None:
         """Begin to serve ``connection``; ``closed`` ends it."""
         if not self._connections:

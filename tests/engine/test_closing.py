@@ -34,8 +34,8 @@ def test_closing_the_engine_tells_clients_of_every_kind(mount: Mount, from_threa
     assert absent.is_forgotten()
     assert [reason for reason, _ in site.closes] == ["server shutting down"] * 3
     assert site.engine.clients_count == 0
-    assert Connection(site.port).get(HANDSHAKE).error == (403, 4, "the server is shutting down")
-    assert ask(site.port, path=PATH)[1].error == (403, 4, "the server is shutting down")
+    assert Connection(site.port).get(HANDSHAKE).error == (503, 4, "the server is shutting down")
+    assert ask(site.port, path=PATH)[1].error == (503, 4, "the server is shutting down")
 
 
 def test_a_session_that_we_closed_is_remembered_until_its_client_has_asked(mount: Mount) -> None:

@@ -95,7 +95,7 @@ def test_close_ends_every_session_and_refuses_new_ones(engine: Any) -> None:
     assert ws.closed() == 1001
     assert poller.held() == ["1"]
     assert reasons == ["server shutting down"] * 2
-    assert Connection(engine.port).get(f"{PATH}?EIO=4&transport=polling").status == 403
+    assert Connection(engine.port).get(f"{PATH}?EIO=4&transport=polling").status == 503
 
 
 def test_ids_are_twenty_characters_and_safe_in_a_url() -> None:

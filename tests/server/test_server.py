@@ -133,7 +133,7 @@ def test_close_disconnects_everyone_and_refuses_new_clients(
     assert idle.poll() == ["6", "1"]
     eventually(lambda: site.reasons() == ["server shutting down"] * 4)
     assert Connection(site.port).get("/socket.io/?EIO=4&transport=polling").error == (
-        403,
+        503,
         4,
         "the server is shutting down",
     )
