@@ -24,6 +24,8 @@ help:
 	@echo "make bench-scale  100 to 15,000 connections, about a quarter of an hour"
 	@echo "make budget       calls and memory of the hot path beside their budget; UPDATE=1 writes the budget"
 	@echo "make micro        pyperf benchmarks of each layer; OUT=file keeps the results there"
+	@echo "make fuzz         random input for every decoder and the whole server, 10 minutes; ARGS='--seed N'"
+	@echo "make reliability  the promises of docs/topics/reliability.md at full length, about half an hour"
 	@echo "make docs         writes the pages of docs/reference that are made from the code"
 	@echo "make build        sdist and wheel into dist/"
 	@echo "make clean        remove everything that make made"
@@ -77,6 +79,14 @@ budget: venv
 
 micro: venv
 	$(PYTHON) -m benchmarks.micro $(if $(OUT),--output $(OUT))
+
+.PHONY: fuzz reliability
+
+fuzz: venv
+	$(PYTHON) -m tests.fuzz $(ARGS)
+
+reliability: venv
+	RELIABILITY=full $(PYTHON) -m pytest tests/reliability $(ARGS)
 
 .PHONY: docs
 

@@ -144,6 +144,29 @@ def rooms(socket: Socket, count: int) -> None:
     socket.join(*range(count))
 
 
+@io.on("subscribe")
+def subscribe(socket: Socket) -> None:
+    socket.join("subscribers")
+
+
+@io.on("publish")
+def publish(socket: Socket, rate: int, seconds: float, size: int) -> dict[str, Any]:
+    """Broadcast numbered messages; tell how many, and how long the slowest emit took, in seconds."""
+    begin = time.monotonic()
+    number, slowest = 0, 0.0
+    while number < rate * seconds:
+        # Where it can't keep up it is late, and keeps nobody waiting.
+        for _ in range(
+            min(int((time.monotonic() - begin) * rate) - number, int(rate * seconds) - number, 20)
+        ):
+            before = time.monotonic()
+            io.to("subscribers").emit("news", f"{number:08}", "x" * size)
+            slowest = max(slowest, time.monotonic() - before)
+            number += 1
+        gevent.sleep(0.002)
+    return {"count": number, "slowest": slowest, "dropped": sum(s.conn.dropped for s in io.sockets.values())}
+
+
 @io.on("fail")
 def fail(socket: Socket) -> None:
     raise ValueError("on purpose")

@@ -6,7 +6,7 @@ import json
 import struct
 from typing import Any
 
-from tests.support.client import Bytes, Connection, Headers, Response
+from tests.support.client import DEADLINE, Bytes, Connection, Headers, Response
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -46,9 +46,10 @@ def ask(
     *,
     path: str = "/socket.io/",
     headers: Headers = UPGRADE_HEADERS,
+    deadline: float = DEADLINE,
 ) -> tuple[Connection, Response]:
     """Ask for a WebSocket; return the connection and the answer, whatever it is."""
-    connection = Connection(port)
+    connection = Connection(port, deadline=deadline)
     connection.begin("GET", f"{path}?{query}", headers=headers)
     return connection, connection.finish()
 
@@ -63,8 +64,10 @@ class WebSocket:
         *,
         path: str = "/socket.io/",
         headers: Headers = (),
+        deadline: float = DEADLINE,
     ) -> None:
-        connection, answer = ask(port, query, path=path, headers=[*UPGRADE_HEADERS, *headers])
+        headers = [*UPGRADE_HEADERS, *headers]
+        connection, answer = ask(port, query, path=path, headers=headers, deadline=deadline)
         assert answer.status == 101, answer
         assert answer.header("sec-websocket-accept") == ACCEPT
         self.answer = answer

@@ -1,0 +1,82 @@
+"""R5: at most once, and a loss is visible: the connection is cut at any byte, in either direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+import gevent
+import pytest
+
+from socketio_sync import Socket
+from tests.reliability.conftest import Scale
+from tests.support.proxy import Proxy
+from tests.support.server import Servers, eventually
+from tests.support.sio_client import SioClient
+
+MESSAGES = 300
+SEED = 20261122
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_whatever_is_cut_comes_once_in_order_or_with_a_disconnect(
+    serve: Servers, proxies: list[Proxy], scale: Scale, figure: Callable[[str], None], transport: str
+) -> None:
+    # Of a polling client that doesn't come again only the heartbeat tells.
+    site = serve(ping_interval=1.0, ping_timeout=1.0)
+    said: dict[str, list[int]] = {}
+    left: dict[str, list[str]] = {}
+
+    @site.io.on("connection")
+    def connection(socket: Socket) -> None:
+        said[socket.id] = []
+        left[socket.id] = []
+        for number in range(MESSAGES):
+            socket.emit("news", number)
+
+    site.io.on("say", lambda socket, number: said[socket.id].append(number))
+    site.io.on("disconnect", lambda socket, reason: left[socket.id].append(reason))
+    proxy = Proxy(site.port)
+    proxies.append(proxy)
+    random = Random(SEED)
+    cuts = scale(50, 1_000)
+    whole = 0
+    for _ in range(cuts):
+        proxy.budget = random.randint(1, 8_000)
+        client = _visit(proxy.port, transport)
+        if client is None:
+            continue
+        whole += _heard(client) == MESSAGES
+        proxy.cut()
+    eventually(lambda: all(left.values()))
+    assert all(len(reasons) == 1 for reasons in left.values())
+    assert all(numbers == list(range(len(numbers))) for numbers in said.values())
+    came = sum(map(len, said.values()))
+    figure(
+        f"{cuts:,} cuts at random bytes over {transport}: {len(said):,} clients had joined, {whole:,} had "
+        f"heard all, {came:,} of their messages came; none twice, none out of order, one disconnect each"
+    )
+
+
+def _visit(port: int, transport: str) -> SioClient | None:
+    """Join and talk until that ends; None where it didn't come so far."""
+    try:
+        client = SioClient(port, transport)
+    except (OSError, EOFError, AssertionError, IndexError):
+        return None
+    with suppress(OSError, EOFError):
+        client.send("40")
+        for number in range(MESSAGES // 10):
+            client.send(f'42["say",{number}]')
+            gevent.sleep(0)
+    client.closed.wait(0.2)
+    return client
+
+
+def _heard(client: SioClient) -> int:
+    """Return how many messages came; they must be the first ones, each once, in order."""
+    numbers: list[Any] = [arguments[0] for _, name, arguments in client.events if name == "news"]
+    assert numbers == list(range(len(numbers)))
+    return len(numbers)
