@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from math import inf
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from socketio_sync.types import Environ
@@ -55,6 +56,62 @@ class DeflateOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RateLimits:
+    """Options of the rate limits. Each rate is an average, per second, and None for no limit.
+
+    Attributes:
+        events: Messages a second from one client: events and acknowledgements, each attachment by itself; not
+            heartbeats. At one more the client is disconnected (1008, "rate limit"); that one isn't handled.
+        events_burst: How many at once. None is what comes in four seconds, here as for the others.
+        bytes: Bytes of these messages a second, with the same end.
+        bytes_burst: How many at once; None is ``max_http_buffer_size`` at least. A longer one never passes.
+        handshakes: New sessions a second from one address; further ones are refused with 429. A client that
+            was disconnected begins anew with its next session: this is how often it can. An IPv6 address
+            counts as its network of 64 bits; where none is known, as over a Unix socket, nobody is refused.
+        handshakes_burst: How many at once: all clients behind one address may come back together.
+        address_events: As ``events``, of all clients of one address together; the one whose message is beyond
+            it is disconnected.
+        address_events_burst: How many at once.
+        address_bytes: As ``bytes``, of all clients of one address together.
+        address_bytes_burst: How many at once.
+        max_addresses: Most addresses that are remembered for each limit; those that have done nothing for
+            longest are forgotten first.
+        allow: ``callable(environ, kind) -> bool``, asked at whatever is beyond a limit; True lets it pass, an
+            error doesn't. The environ is that of the handshake, the kind the name of the limit. It must not
+            block.
+    """
+
+    events: float | None = 100.0
+    events_burst: float | None = None
+    bytes: float | None = 1_000_000.0
+    bytes_burst: float | None = None
+    handshakes: float | None = 25.0
+    handshakes_burst: float | None = 250.0
+    address_events: float | None = None
+    address_events_burst: float | None = None
+    address_bytes: float | None = None
+    address_bytes_burst: float | None = None
+    max_addresses: int = 10_000
+    allow: Callable[[Environ, str], bool] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work, by name."""
+        if self.allow is not None and not callable(self.allow):
+            raise TypeError(f"allow must be a function, not {self.allow!r}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            whole = field.name == "max_addresses"
+            if field.name == "allow" or (value is None and not whole):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                raise TypeError(f"{field.name} must be a number, not {value!r}")
+            # With a smaller burst nothing would ever pass.
+            least = 1 if whole or field.name.endswith("burst") else 0
+            if not least <= value < inf or value == 0:
+                raise ValueError(f"{field.name} must be a positive number, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EngineOptions:
     """Options of the Engine.IO server. Times are in seconds, sizes in bytes.
 
@@ -82,6 +139,8 @@ class EngineOptions:
             are.
         max_connections: Most sessions at a time; further handshakes are refused with 503. None is the
             process's limit of open files less 64, as it is at the first request.
+        rate_limit: Whether it is limited how much clients may send and how often they may come: None, True, a
+            dict of the fields of :class:`RateLimits`, or a :class:`RateLimits`.
         max_http_buffer_size: Longest request body, answered with 413 beyond it, and longest WebSocket
             message, closed with 1009, both by what is announced.
         max_packets_per_payload: Most packets in one request body; beyond it 400, and the session is closed.
@@ -138,6 +197,7 @@ class EngineOptions:
     shutdown_timeout: float = 10.0
     shutdown_spread: float = 5.0
     max_connections: int | None = None
+    rate_limit: bool | Mapping[str, Any] | RateLimits | None = None
     max_http_buffer_size: int = 1_000_000
     max_packets_per_payload: int = 10_000
     max_fragments: int = 16_384
@@ -176,6 +236,16 @@ class EngineOptions:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
         self.deflate_options()
+        self.rate_limits()
+
+    def rate_limits(self) -> RateLimits | None:
+        """Return the rate limits; None if they are off."""
+        given = self.rate_limit
+        if isinstance(given, RateLimits):
+            return given
+        if given is not None and not isinstance(given, bool | Mapping):
+            raise TypeError(f"rate_limit must be True, a dict or RateLimits, not {given!r}")
+        return _chosen(given, RateLimits)
 
     def deflate_options(self) -> DeflateOptions | None:
         """Return the options of the compression of WebSocket messages; None if it is off."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ def test_the_option_that_was_meant_is_named(server: Any) -> None:
         server(colour="red")
     with pytest.raises(TypeError, match="no option 'treshold'; did you mean 'threshold'"):
         server(per_message_deflate={"treshold": 1})
+    with pytest.raises(TypeError, match="no option 'event'; did you mean 'events'"):
+        server(rate_limit={"event": 1})
 
 
 @pytest.mark.parametrize(
@@ -36,10 +39,16 @@ def test_the_option_that_was_meant_is_named(server: Any) -> None:
         ("max_http_buffer_size", True),
         ("connection_state_recovery", {"max_events": "many"}),
         ("cors_allowed_origins", 5),
+        ("rate_limit", 50),
+        ("rate_limit", {"events": "50"}),
+        ("rate_limit", {"events": True}),
+        ("rate_limit", {"max_addresses": None}),
+        ("rate_limit", {"max_addresses": 2.5}),
+        ("rate_limit", {"allow": "everything"}),
     ],
 )
 def test_a_value_of_another_type_is_a_type_error_that_names_the_option(name: str, value: Any) -> None:
-    with pytest.raises(TypeError, match="max_events" if isinstance(value, dict) else name):
+    with pytest.raises(TypeError, match=next(iter(value)) if isinstance(value, dict) else name):
         Server(**{name: value})
 
 
@@ -65,6 +74,23 @@ def test_an_impossible_value_is_a_value_error_that_names_the_option(name: str, v
         ServerOptions(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("events", 0),
+        ("bytes", -1.0),
+        ("handshakes", math.inf),
+        ("address_events", math.nan),
+        ("events_burst", 0.5),
+        ("address_bytes_burst", math.inf),
+        ("max_addresses", 0),
+    ],
+)
+def test_an_impossible_rate_limit_is_a_value_error_that_names_it(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=name):
+        ServerOptions(rate_limit={name: value})
+
+
 def test_options_cannot_be_changed_afterwards() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         ServerOptions().ping_interval = 1  # type: ignore[misc]
@@ -83,6 +109,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert not options.jsonp
     assert options.cors_allowed_origins is None
     assert options.cookie is None
+    assert options.rate_limits() is None
     assert options.trusted_proxies == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from docs.pages.docstrings import entries, table
 from socketio_sync import Server
 from socketio_sync.http_head import RequestLimits
-from socketio_sync.options import EngineOptions, ServerOptions
+from socketio_sync.options import EngineOptions, RateLimits, ServerOptions
 from socketio_sync.protocol.socketio.packet import MAX_EVENT_NAME, MAX_ID_DIGITS, MAX_NAMESPACE
 from socketio_sync.run import Runner
 
@@ -26,6 +26,11 @@ value that can't work a `ValueError`. What a client does wrong is logged as a WA
 second for the same reason.
 
 This page is generated from the docstrings of the code (`make docs`).
+"""
+
+_RATES = """\
+`True` is all of these defaults; a dict, or a `RateLimits` from `socketio_sync.options`, changes those that it
+names. Behind a proxy, set `trusted_proxies`: without it all clients have the proxy's address.
 """
 
 _FIXED = f"""\
@@ -59,6 +64,10 @@ def page() -> str:
             "",
             "## Of both servers: `Server(...)` and `EngineServer(...)`\n",
             _of_dataclass(EngineOptions),
+            "",
+            "## Of the rate limits: `Server(rate_limit={...})`\n",
+            _RATES,
+            _of_dataclass(RateLimits),
             "",
             "## Of the runner: `io.run(app, ...)`\n",
             "Under another host these are the host's own.\n",

@@ -23,6 +23,26 @@ problems = Throttle(logger)
 _allocate_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
 _start_thread: Callable[..., Any] = monkey.get_original("_thread", "start_new_thread")
 
+# Where a request's way through the middlewares stands in its environ.
+CROSSING = "socketio_sync.crossing"
+
+# What belongs to the host, not to the session that outlives the request.
+_HOST_KEYS = frozenset(
+    {
+        "wsgi.input",
+        "wsgi.errors",
+        "wsgi.file_wrapper",
+        "wsgi.early_hints",
+        "wsgi.websocket",
+        "gunicorn.socket",
+        "gunicorn.sock",
+        "socketio_sync.handler",
+        CROSSING,
+        "werkzeug.socket",
+        "werkzeug.request",
+    }
+)
+
 
 def on_gevent() -> bool:
     """Tell whether the calling greenlet may block without holding up its hub."""
@@ -50,6 +70,11 @@ def refusal_reason(environ: Environ) -> str | None:
     )
     problems.warning("SIO411", "%s", reason)
     return reason
+
+
+def reduced(environ: Environ) -> Environ:
+    """Return what a handler may ask of the request that opened its session, without the host's objects."""
+    return {key: value for key, value in environ.items() if key not in _HOST_KEYS}
 
 
 class HubThread:

@@ -17,7 +17,7 @@ from socketio_sync.types import Environ, Headers, StartResponse
 _STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _NO_CONTENT = 204
 _UNAVAILABLE = 503
-# When a client may try again, in seconds.
+# When a client may try again that finds the server full, in seconds.
 RETRY_AFTER = "5"
 # A proxy that buffers would keep the packets until the next one comes.
 _TEXT = (
@@ -85,7 +85,9 @@ def refusal_answer(refusal: HandshakeRefused) -> Answer:
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
     ]
-    if refusal.status == _UNAVAILABLE:
+    if refusal.retry_after is not None:
+        headers.append(("Retry-After", str(refusal.retry_after)))
+    elif refusal.status == _UNAVAILABLE:
         headers.append(("Retry-After", RETRY_AFTER))
     return Answer(refusal.status, headers, refusal.body)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from socketio_sync.engine.host import problems
+from socketio_sync.engine.host import CROSSING, problems
 from socketio_sync.exceptions import HandshakeRefused
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, Refusal
 from socketio_sync.protocol.websocket.handshake import is_upgrade
@@ -21,7 +21,6 @@ from socketio_sync.types import Environ, Headers, Middleware, StartResponse, WSG
 
 logger = logging.getLogger(__name__)
 
-KEY = "socketio_sync.crossing"
 
 Refuse = Callable[[Environ, StartResponse, HandshakeRefused], Iterable[bytes]]
 
@@ -68,7 +67,7 @@ class Middlewares:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
-        crossing = environ[KEY] = Crossing(environ, start_response)
+        crossing = environ[CROSSING] = Crossing(environ, start_response)
         upgrade = is_upgrade(environ)
         try:
             # Whatever follows an upgrade that was refused isn't meant as HTTP.
@@ -84,12 +83,12 @@ class Middlewares:
             logger.exception("an engine middleware raised when its connection had become a WebSocket")
             body = ()
         finally:
-            environ.pop(KEY, None)
+            environ.pop(CROSSING, None)
         return body if crossing.release is None else crossing.release()
 
     def _behind(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request that has come through all of them."""
-        crossing: Crossing | None = environ.get(KEY)
+        crossing: Crossing | None = environ.get(CROSSING)
         if crossing is None:
             return self._engine(environ, start_response)
         if environ["REQUEST_METHOD"] == "GET" and "wsgi.input" in crossing.environ:
@@ -103,7 +102,7 @@ class Middlewares:
 
     def take_over(self, environ: Environ, start_response: StartResponse) -> Takeover | None:
         """Take over the connection of a request that has come through, as ``take_over`` does."""
-        crossing: Crossing | None = environ.get(KEY)
+        crossing: Crossing | None = environ.get(CROSSING)
         if crossing is None:
             problems.warning(
                 "SIO403",

@@ -42,6 +42,11 @@ def said(environ: Environ, part: Part, *, proxies: int, standard: bool) -> str |
     return elements[-min(proxies, len(elements))] if elements else None
 
 
+def client_address(environ: Environ, *, proxies: int, standard: bool) -> str:
+    """Return the client's address: the peer's, or what trusted proxies say; empty where there is none."""
+    return said(environ, "for", proxies=proxies, standard=standard) or str(environ.get("REMOTE_ADDR", ""))
+
+
 def _element(header: str, proxies: int) -> str | None:
     """Return the element of the outermost trusted proxy.
 

@@ -23,6 +23,7 @@ from socketio_sync.engine.http import (
     write_answer,
 )
 from socketio_sync.engine.origins import is_legal
+from socketio_sync.engine.rates import REASON
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.engine.upgrades import Upgrades, unavailable
 from socketio_sync.exceptions import HandshakeRefused, PacketError, PayloadTooLarge
@@ -192,6 +193,8 @@ class Requests:
         check_handshake(request, method=environ["REQUEST_METHOD"], is_upgrade=upgrade)
         if engine.closed:
             raise Refusal(4, message="the server is shutting down", context={"name": "CLOSED"}, for_now=True)
+        if engine.rates is not None:
+            engine.rates.check_handshake(environ)
         if engine.opened >= engine.crowded_at:
             engine.check_room()
         if engine.options.allow_request is not None:
@@ -346,7 +349,7 @@ class Requests:
             transport.posting = False
         if session.refused:
             # Nothing is answered 2xx unless every packet was accepted.
-            raise Refusal(3, context={"name": "PARSE_ERROR"})
+            raise Refusal(3, context={"name": "RATE_LIMIT" if session.reason == REASON else "PARSE_ERROR"})
         return accepted_answer()
 
     def _too_large(self, session: EngineSocket, error: PayloadTooLarge) -> Answer:

@@ -18,11 +18,12 @@ from gevent import monkey
 from socketio_sync.engine.draining import SHUTTING_DOWN, drain, ends, flush
 from socketio_sync.engine.events import Events
 from socketio_sync.engine.handler import EngineHandler
-from socketio_sync.engine.host import HubThread, on_gevent, problems, refusal_reason, run_on_hub
+from socketio_sync.engine.host import HubThread, on_gevent, problems, reduced, refusal_reason, run_on_hub
 from socketio_sync.engine.http import unavailable_answer, write_answer
 from socketio_sync.engine.lingering import Lingering
-from socketio_sync.engine.middlewares import KEY, Middlewares
+from socketio_sync.engine.middlewares import Middlewares
 from socketio_sync.engine.origins import Origins
+from socketio_sync.engine.rates import rates_of
 from socketio_sync.engine.requests import Requests
 from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineSocket, message_of
@@ -45,23 +46,6 @@ _GONE = ("transport close", "transport error", "ping timeout")
 
 # Descriptors that aren't for connections: files, listeners, databases.
 OTHER_DESCRIPTORS = 64
-
-# What belongs to the host, not to the session that outlives the request.
-_HOST_KEYS = frozenset(
-    {
-        "wsgi.input",
-        "wsgi.errors",
-        "wsgi.file_wrapper",
-        "wsgi.early_hints",
-        "wsgi.websocket",
-        "gunicorn.socket",
-        "gunicorn.sock",
-        "socketio_sync.handler",
-        KEY,
-        "werkzeug.socket",
-        "werkzeug.request",
-    }
-)
 
 
 class EngineServer(Events):
@@ -103,6 +87,7 @@ class EngineServer(Events):
         self._prefix = options.path.rstrip("/") + "/"
         self._without_slash = None if options.add_trailing_slash else options.path.rstrip("/")
         self.origins = Origins(options)
+        self.rates = rates_of(options)
         initial = options.initial_packet
         self.initial_message = message_of(initial) if initial is not None else None
         self.closed = False
@@ -342,7 +327,9 @@ class EngineServer(Events):
         handler = self._accept(self, session)
         self._sessions[session.id] = session
         self.opened += 1
-        session.attach(transport, handler)
+        # Only where something is limited: otherwise nothing stands in the way of a message.
+        guarded = handler if self.rates is None else self.rates.guarded(session, handler)
+        session.attach(transport, guarded)
         logger.debug("session %s: open over %s, protocol %d", session.id, transport.name, session.protocol)
         handler.on_open()
 
@@ -396,8 +383,3 @@ def new_id() -> str:
     Exactly 20: adapters of clusters tell ids from rooms by that.
     """
     return urlsafe_b64encode(secrets.token_bytes(15)).decode()
-
-
-def reduced(environ: Environ) -> Environ:
-    """Return what a handler may ask of the request that opened its session, without the host's objects."""
-    return {key: value for key, value in environ.items() if key not in _HOST_KEYS}

@@ -192,7 +192,7 @@ class Upgrades:
         answer = refusal_answer(refusal)
         upgraded: Any = environ.get("wsgi.websocket")
         if upgraded is not None:
-            refuse_upgraded(upgraded, 1013 if answer.status == 503 else 1008, refusal.message)
+            refuse_upgraded(upgraded, 1013 if answer.status in (429, 503) else 1008, refusal.message)
             return []
         answer.headers.append(("Connection", "close"))
         return self._write(answer, environ, start_response)

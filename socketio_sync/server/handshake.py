@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time
 from typing import Any
 
-from socketio_sync.engine.proxies import Part, said
+from socketio_sync.engine.proxies import Part, client_address, said
 from socketio_sync.protocol.engineio.handshake import parse_query
 from socketio_sync.types import Environ
 
@@ -71,7 +71,7 @@ class Handshake:
     @property
     def address(self) -> str:
         """The client's address: the peer's, or with ``trusted_proxies`` what they say."""
-        return self._said("for") or str(self.environ.get("REMOTE_ADDR", ""))
+        return client_address(self.environ, proxies=self._trusted_proxies, standard=self._forwarded_header)
 
     @property
     def xdomain(self) -> bool:

@@ -29,6 +29,7 @@ RECOVERABLE = frozenset(
         "ping timeout",
         "server shutting down",
         "slow consumer",
+        "rate limit",
     )
 )
 

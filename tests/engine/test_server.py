@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from socketio_sync.engine import EngineServer, EngineSocket
-from socketio_sync.engine.server import new_id, reduced
+from socketio_sync.engine.host import reduced
+from socketio_sync.engine.server import new_id
 from tests.support.client import Connection, Poller
 from tests.support.server import Host, Servers, eventually
 from tests.support.ws_client import WebSocket

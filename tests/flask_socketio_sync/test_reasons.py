@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from flask_socketio_sync.reasons import translated
+from socketio_sync.engine.rates import REASON
 from socketio_sync.engine.socket import CLOSE_CODES
 from socketio_sync.testing import TestClient
 from tests.flask_socketio_sync.conftest import Site
@@ -38,5 +39,5 @@ def test_a_client_has_left_for_a_reason_that_applications_know(
 def test_applications_know_every_reason_for_which_the_server_ends_a_connection(site: Site) -> None:
     known = {value for name, value in vars(site.io.reason).items() if name.isupper()}
     assert len(known) == 5
-    assert {translated(reason) for reason in CLOSE_CODES} <= known
+    assert {translated(reason) for reason in (*CLOSE_CODES, REASON)} <= known
     assert translated("parse error") == "transport error"

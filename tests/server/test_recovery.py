@@ -249,6 +249,16 @@ def test_an_offset_of_an_earlier_session_means_that_nothing_was_seen_in_this_one
     assert client.got == [("news", 1), ("news", 2), ("news", 3)]
 
 
+def test_who_has_sent_too_often_may_come_back(arrive: Arrive) -> None:
+    site, client, _ = arrive(rate_limit={"events": 0.01, "events_burst": 5})
+    for _ in range(5):
+        client.wire.emit("nothing")
+    site.reached("disconnect", "/", "rate limit")
+    site.io.emit("missed")
+    assert client.arrive().recovered
+    assert client.got == [("missed",)]
+
+
 @pytest.mark.parametrize("how", ["client", "server"])
 def test_who_left_on_purpose_is_not_recovered(arrive: Arrive, how: str) -> None:
     site, client, socket = arrive()

@@ -8,7 +8,7 @@ class Reason:
 
     Attributes:
         SERVER_DISCONNECT: The application has disconnected the client, or the server has: because the
-            client reads too slowly, or the server is shutting down.
+            client reads too slowly or sends too often, or the server is shutting down.
         CLIENT_DISCONNECT: The client has left the namespace.
         PING_TIMEOUT: The client has not answered a heartbeat in time.
         TRANSPORT_CLOSE: The connection has ended.
@@ -29,6 +29,7 @@ _TRANSLATED = {
     "forced close": Reason.SERVER_DISCONNECT,
     "forced server close": Reason.SERVER_DISCONNECT,
     "slow consumer": Reason.SERVER_DISCONNECT,
+    "rate limit": Reason.SERVER_DISCONNECT,
     "server shutting down": Reason.SERVER_DISCONNECT,
     "parse error": Reason.TRANSPORT_ERROR,
 }

@@ -60,8 +60,9 @@ class Refusal(HandshakeRefused):
     Attributes:
         code: The Engine.IO error code, 0 to 5.
         message: The text that goes with it.
-        status: The HTTP status: 503 where the client may come back later, else 403 for code 4 and 400 for
-            the others.
+        status: The HTTP status: 429 where the client has come too often, 503 where it may come back later,
+            else 403 for code 4 and 400 for the others.
+        retry_after: In how many seconds a client that has come too often may try again; None for others.
         context: What a ``connection_error`` listener is told about the cause.
     """
 
@@ -72,10 +73,18 @@ class Refusal(HandshakeRefused):
         message: str | None = None,
         context: Mapping[str, Any] | None = None,
         for_now: bool = False,
+        retry_after: int | None = None,
     ) -> None:
-        """Refuse with ``code``, perhaps only for now; without a ``message`` with the code's own text."""
+        """Refuse with ``code``, perhaps only for now; without a ``message`` with the code's own text.
+
+        ``retry_after`` is for clients that have come too often: the seconds until they may again.
+        """
         super().__init__(code, _MESSAGES.get(code, "Bad request") if message is None else message)
-        self.status = 503 if for_now else 403 if code == FORBIDDEN else 400
+        self.retry_after = retry_after
+        if retry_after is not None:
+            self.status = 429
+        else:
+            self.status = 503 if for_now else 403 if code == FORBIDDEN else 400
         self.context: dict[str, Any] = dict(context or {})
 
     @property

@@ -222,6 +222,11 @@ def test_refusals_have_the_texts_and_statuses_of_the_node_server(
     assert refusal.body == b'{"code":%d,"message":"%b"}' % (code, message.encode())
 
 
+def test_a_refusal_may_be_for_now() -> None:
+    assert (Refusal(4, for_now=True).status, Refusal(4, for_now=True).retry_after) == (503, None)
+    assert (Refusal(4, retry_after=7).status, Refusal(4, retry_after=7).retry_after) == (429, 7)
+
+
 def test_a_refusal_may_have_a_text_of_its_own() -> None:
     refusal = Refusal(4, message='né "a"\ud800', context={"message": "né"})
     assert json.loads(refusal.body) == {"code": 4, "message": 'né "a"\ud800'}
