@@ -43,6 +43,9 @@ class Endpoint(Broadcaster, Listening):
     def _tables(self, event: str | None = None) -> Sequence[Handlers]:
         return [hooks.handlers for hooks in self._hooks()]
 
+    def _engine(self) -> EngineServer:
+        return self.engine
+
     def on_error(self, handler: F) -> F:
         """Learn of what handlers raise: ``handler(socket, event, error)``. It is logged anyway.
 

@@ -106,8 +106,23 @@ class Handlers:
             other.fallback = self.fallback
         return other
 
-    def add(self, event: str, handler: Handler, *, once: bool = False, first: bool = False) -> None:
-        """Register a handler; with ``first``, before those that are there.
+    def add(
+        self,
+        event: str,
+        handler: Handler,
+        *,
+        once: bool = False,
+        first: bool = False,
+        place: Callable[[Handler], Handler] | None = None,
+    ) -> None:
+        """Register a handler.
+
+        Args:
+            event: The name.
+            handler: What ``remove`` and ``functions`` know it by.
+            once: Whether it is for one call only.
+            first: Whether it comes before those that are there.
+            place: Makes what is called to run it elsewhere; None runs it where it is called.
 
         Raises:
             ValueError: The name is reserved and nobody could ever emit it.
@@ -124,6 +139,8 @@ class Handlers:
             call = typed(handler, event, self._leading)
         else:
             call = handler
+        if place is not None:
+            call = place(call)
         entry = _Entry(handler, call, once)
         with _changing:
             others = table.get(event, ())

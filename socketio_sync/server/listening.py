@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, overload
 
 from socketio_sync.server.handlers import Handler, Handlers
+from socketio_sync.server.threaded import Place, check_place, threaded
 from socketio_sync.types import F
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.server import EngineServer
 
 
 class Listening:
@@ -25,16 +30,20 @@ class Listening:
         ``event`` is what it is for, None if that is all events.
         """
 
+    @abstractmethod
+    def _engine(self) -> EngineServer:
+        """Return the Engine.IO server on whose hub the handlers run."""
+
     def _on_outgoing(self) -> None:
         """Learn that somebody wants to hear of every event to clients."""
 
     @overload
-    def on(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+    def on(self, event: str, handler: None = None, *, run_in: Place = None) -> Callable[[F], F]: ...
 
     @overload
-    def on(self, event: str, handler: F) -> F: ...
+    def on(self, event: str, handler: F, *, run_in: Place = None) -> F: ...
 
-    def on(self, event: str, handler: Handler | None = None) -> Any:
+    def on(self, event: str, handler: Handler | None = None, *, run_in: Place = None) -> Any:
         """Handle an event; a call or a decorator. Several handlers of one event are called in order.
 
         The first return value that isn't None is the acknowledgement, if the client asked for one; a tuple is
@@ -46,21 +55,29 @@ class Listening:
         many as the handler takes, and ``"error"`` (with the description of what the client did wrong). No
         client can emit them. A server has ``"new_namespace"`` as well, with the namespace.
 
+        Args:
+            event: The name.
+            handler: The function; None makes a decorator.
+            run_in: None calls the handler on the hub, which serves nobody else until it returns or blocks as
+                gevent knows it. ``"thread"`` is for who computes, or blocks otherwise: it runs in a thread of
+                ``gevent.get_hub().threadpool``, in the same order, and everybody else is served meanwhile.
+                The pool has ten threads unless told otherwise, and gevent looks host names up in it, too.
+
         Raises:
-            ValueError: The name is reserved.
+            ValueError: The name is reserved, or there is no such place to run in.
             TypeError: The handler can't be called, or isn't a plain function.
         """
-        return self._add(event, handler)
+        return self._add(event, handler, run_in=run_in)
 
     @overload
-    def once(self, event: str, handler: None = None) -> Callable[[F], F]: ...
+    def once(self, event: str, handler: None = None, *, run_in: Place = None) -> Callable[[F], F]: ...
 
     @overload
-    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: F, *, run_in: Place = None) -> F: ...
 
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle only the next event of this name; a call or a decorator."""
-        return self._add(event, handler, once=True)
+    def once(self, event: str, handler: Handler | None = None, *, run_in: Place = None) -> Any:
+        """Handle only the next event of this name; a call or a decorator. ``run_in`` is as for ``on``."""
+        return self._add(event, handler, once=True, run_in=run_in)
 
     @overload
     def prepend(self, event: str, handler: None = None) -> Callable[[F], F]: ...
@@ -72,10 +89,21 @@ class Listening:
         """Handle an event before the handlers that are there already; a call or a decorator."""
         return self._add(event, handler, first=True)
 
-    def _add(self, event: str, handler: Handler | None, *, once: bool = False, first: bool = False) -> Any:
+    def _add(
+        self,
+        event: str,
+        handler: Handler | None,
+        *,
+        once: bool = False,
+        first: bool = False,
+        run_in: Place = None,
+    ) -> Any:
+        check_place(run_in)
+        place = None if run_in is None else partial(threaded, engine=self._engine())
+
         def add(function: Handler) -> Handler:
             for table in self._tables(event):
-                table.add(event, function, once=once, first=first)
+                table.add(event, function, once=once, first=first, place=place)
             return function
 
         return add if handler is None else add(handler)

@@ -22,6 +22,7 @@ from socketio_sync.server.outgoing import check_event_name
 from socketio_sync.transports.workers import Lane
 
 if TYPE_CHECKING:
+    from socketio_sync.engine.server import EngineServer
     from socketio_sync.server.connection import Connection
     from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.recovery import Journal
@@ -117,6 +118,9 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
 
     def _tables(self, event: str | None = None) -> Sequence[Handlers]:
         return (self._own_handlers(),)
+
+    def _engine(self) -> EngineServer:
+        return self.namespace.engine
 
     def _own_handlers(self) -> Handlers:
         if self.handlers is None:
