@@ -352,6 +352,9 @@ class ServerOptions(EngineOptions):
         connection_state_recovery: Whether a client that comes back soon gets its id, rooms and data again,
             and what it has missed: None, True, or a dict of the fields of :class:`RecoveryOptions`.
         error_acks: Whether a handler that raises acknowledges with ``{"error": {...}}``.
+        watchdog: How long the hub may serve nobody, because a handler computes or blocks, before a native
+            thread logs SIO601 with the handler, the event and the stack; again, as an error, after
+            ``ping_interval``. None and 0 are off.
     """
 
     path: str = "/socket.io"
@@ -375,6 +378,7 @@ class ServerOptions(EngineOptions):
     cleanup_empty_child_namespaces: bool = False
     connection_state_recovery: bool | Mapping[str, Any] | None = None
     error_acks: bool = False
+    watchdog: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that can't work, by name."""
@@ -384,6 +388,11 @@ class ServerOptions(EngineOptions):
         self.recovery_options()
         if self.ack_timeout is not None and self.ack_timeout <= 0:
             raise ValueError(f"ack_timeout must be positive, not {self.ack_timeout!r}")
+        if self.watchdog is not None:
+            if isinstance(self.watchdog, bool) or not isinstance(self.watchdog, int | float):
+                raise TypeError(f"watchdog must be a number, or None, not {self.watchdog!r}")
+            if not 0 <= self.watchdog < float("inf"):
+                raise ValueError(f"watchdog must be a time in seconds, not {self.watchdog!r}")
 
     def recovery_options(self) -> RecoveryOptions | None:
         """Return the options of connection state recovery; None if it is off."""

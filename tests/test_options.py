@@ -45,6 +45,8 @@ def test_the_option_that_was_meant_is_named(server: Any) -> None:
         ("rate_limit", {"max_addresses": None}),
         ("rate_limit", {"max_addresses": 2.5}),
         ("rate_limit", {"allow": "everything"}),
+        ("watchdog", "0.5"),
+        ("watchdog", True),
     ],
 )
 def test_a_value_of_another_type_is_a_type_error_that_names_the_option(name: str, value: Any) -> None:
@@ -67,6 +69,8 @@ def test_a_value_of_another_type_is_a_type_error_that_names_the_option(name: str
         ("upgrade_timeout", 0),
         ("max_http_buffer_size", 0),
         ("parser", "xml"),
+        ("watchdog", -1),
+        ("watchdog", float("nan")),
     ],
 )
 def test_an_impossible_value_is_a_value_error_that_names_the_option(name: str, value: Any) -> None:

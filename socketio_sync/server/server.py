@@ -26,6 +26,8 @@ from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.methods import NamespaceHandlers
 from socketio_sync.server.namespace import Namespace
 from socketio_sync.server.socket import Socket
+from socketio_sync.server.stalls import watch
+from socketio_sync.transports.watchdog import Watchdog
 
 # The events of the server itself, which no client can emit.
 LIFECYCLE = {"new_namespace": 1}
@@ -78,6 +80,12 @@ class Server(Endpoint):
         self._adapter = adapter if adapter is not None else MemoryAdapter
         self._own = Handlers(LIFECYCLE)
         self._main = self._make("/")
+        self._watchdog: Watchdog | None = None
+        if self.options.watchdog:
+            self.engine.run_on_hub_soon(self._watch)
+
+    def _watch(self) -> None:
+        self._watchdog = watch(self.engine, self.options)
 
     def _accept(self, engine: EngineServer, session: EngineSocket) -> Connection:
         return Connection(self, session)
@@ -277,5 +285,7 @@ class Server(Endpoint):
     def close(self) -> None:
         """Disconnect everyone ("server shutting down") and refuse new sessions; idempotent."""
         self.engine.close()
+        if self._watchdog is not None:
+            self.engine.call_on_hub(self._watchdog.stop)
         for namespace in tuple(self.namespaces.values()):
             namespace.adapter.close()

@@ -78,7 +78,7 @@ def answer_of(handler: Callable[..., Any]) -> Any:
 def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
     """Return the type that an annotation means; each by itself, as the socket's never matters."""
     if isinstance(annotation, str):
-        function = _function(handler)
+        function = function_of(handler)
         names = dict(getattr(function, "__globals__", {}))
         if inspect.isfunction(function):
             names.update(inspect.getclosurevars(function).nonlocals)
@@ -89,13 +89,13 @@ def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
     return type(None) if annotation is None else annotation
 
 
-def _function(handler: Any) -> Any:
+def function_of(handler: Any) -> Any:
     """Return the function whose signature a handler has: a method's, a callable object's, a partial one's."""
     handler = inspect.unwrap(handler)
     if isinstance(handler, partial):
-        return _function(handler.func)
+        return function_of(handler.func)
     if not inspect.isroutine(handler):
-        return _function(type(handler).__call__)
+        return function_of(type(handler).__call__)
     return getattr(handler, "__func__", handler)
 
 
