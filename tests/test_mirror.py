@@ -21,6 +21,7 @@ EXCEPTIONS = {
     "socketio_sync/types.py": "names of types, no code",
     "contrib/flask/flask_socketio_sync/running.py": "test_hosts and test_reloader, which run",
     "contrib/flask/flask_socketio_sync/sending.py": "test_functions, which send",
+    "socketio_sync/option_groups.py": "test_options, which gives them",
     "socketio_sync/adapters/base.py": "an interface; test_memory holds its one implementation to it",
     "socketio_sync/testing/channel.py": "test_client, which is one",
     "socketio_sync/testing/factory.py": "test_plugin, whose fixture is one",
