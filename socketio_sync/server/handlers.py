@@ -42,12 +42,13 @@ def trimmed(handler: Handler, most: int) -> Handler:
     return lambda *arguments: handler(*arguments[:takes])
 
 
-class _Entry:
+class Entry:
     """One registration. ``call`` is what runs, ``function`` what the application gave us."""
 
     __slots__ = ("call", "function", "once")
 
     def __init__(self, function: Handler, call: Handler, once: bool) -> None:
+        """Make one; ``once`` tells whether it is for one call only."""
         self.function = function
         self.call = call
         self.once = once
@@ -88,8 +89,8 @@ class Handlers:
         """
         self._lifecycle = lifecycle
         self._leading = leading
-        self.events: dict[Any, tuple[_Entry, ...]] = {}
-        self._lifecycle_entries: dict[Any, tuple[_Entry, ...]] = {}
+        self.events: dict[Any, tuple[Entry, ...]] = {}
+        self._lifecycle_entries: dict[Any, tuple[Entry, ...]] = {}
         self.incoming: tuple[Handler, ...] = ()
         self.outgoing: tuple[Handler, ...] = ()
         self.filters: tuple[Handler, ...] = ()
@@ -141,7 +142,7 @@ class Handlers:
             call = handler
         if place is not None:
             call = place(call)
-        entry = _Entry(handler, call, once)
+        entry = Entry(handler, call, once)
         with _changing:
             others = table.get(event, ())
             table[event] = (entry, *others) if first else (*others, entry)
@@ -161,7 +162,7 @@ class Handlers:
         """Return the handlers of an event, in the order in which they are called."""
         return [entry.function for entry in self._table_of(event).get(event, ())]
 
-    def _table_of(self, event: str) -> dict[Any, tuple[_Entry, ...]]:
+    def _table_of(self, event: str) -> dict[Any, tuple[Entry, ...]]:
         return self._lifecycle_entries if event in self._lifecycle else self.events
 
     def set_fallback(self, handler: Handler) -> None:
@@ -211,11 +212,11 @@ class Handlers:
         """Return the events from clients that have a handler."""
         return [name for name in tuple(self.events) if isinstance(name, str)]
 
-    def of_lifecycle(self, event: str) -> Sequence[_Entry]:
+    def of_lifecycle(self, event: str) -> Sequence[Entry]:
         """Return the handlers of an event of a socket's life."""
         return self._lifecycle_entries.get(event, ())
 
-    def spend(self, event: Any, entry: _Entry) -> bool:
+    def spend(self, event: Any, entry: Entry) -> bool:
         """Remove a handler that is for one call only; tell whether this call is the one."""
         with _changing:
             for table in (self.events, self._lifecycle_entries):
@@ -240,7 +241,7 @@ def check_callable(event: str, handler: Any) -> None:
         raise TypeError(f"the handler of {event!r} must be a plain function; it may block. Not {handler!r}")
 
 
-def _put(table: dict[Any, tuple[_Entry, ...]], event: Any, entries: tuple[_Entry, ...]) -> None:
+def _put(table: dict[Any, tuple[Entry, ...]], event: Any, entries: tuple[Entry, ...]) -> None:
     """Replace the handlers of an event; one without any has no name either."""
     if entries:
         table[event] = entries

@@ -9,12 +9,13 @@ import logging
 import os
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from socketio_sync.logs import shown
 from socketio_sync.server import dispatch
+from socketio_sync.server.handlers import Entry
 from socketio_sync.server.signatures import function_of
 from socketio_sync.transports.watchdog import Watchdog
 
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Names of local variables of the functions in ``dispatch`` that call the application, the better ones first.
-_FUNCTIONS = ("entry", "handler", "middleware", "callback", "check", "function")
+# Where a frame comes from, and its line when it was looked at: it may go on meanwhile.
+Step: TypeAlias = tuple[FrameType, int]
+
+# Names of local variables of the functions in ``dispatch`` that call the application; of several in one frame
+# the first.
+_FUNCTIONS = ("entry", "check", "handler", "middleware", "callback", "function")
 _EVENTS = ("name", "event", "what")
 
 # What isn't the application: this library, its extension, and whatever is installed.
@@ -46,14 +51,14 @@ class Blocker(NamedTuple):
         registered: Whether it is one that ``on`` has registered.
         event: The event's name; None where there is none.
         socket: The client's socket; None where there is none.
-        place: The innermost frame of the application; of all, where it isn't in there.
+        place: The innermost step of the application; of all, where it isn't in there.
     """
 
     handler: str
     registered: bool
     event: str | None
     socket: Any
-    place: FrameType
+    place: Step
 
 
 def watch(engine: EngineServer, options: ServerOptions) -> Watchdog | None:
@@ -80,18 +85,19 @@ def report(seconds: float, frame: FrameType, *, clients: int, drop_after: float,
         drop_after: Seconds without a heartbeat after which they leave.
         late: Whether it lasts longer than clients go without a heartbeat: an ERROR.
     """
-    blocker = blocker_of(frame)
-    code = blocker.place.f_code
-    stack = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=MAX_FRAMES)
+    steps = list(traceback.walk_stack(frame))
+    blocker = blocker_of(steps)
+    place, line = blocker.place
+    stack = traceback.StackSummary.extract(iter(steps[:MAX_FRAMES]))
     stack.reverse()
     logger.log(
         logging.ERROR if late else logging.WARNING,
         "SIO601 hub blocked %.1f s%s at %s:%d %s(); %d clients get no heartbeat; they %s after %g s. %s.\n%s",
         seconds,
         _shown_handler(blocker),
-        os.path.basename(code.co_filename),
-        blocker.place.f_lineno or 0,
-        code.co_name,
+        os.path.basename(place.f_code.co_filename),
+        line,
+        place.f_code.co_name,
         clients,
         "are overdue by now, and drop" if late else "drop",
         drop_after,
@@ -115,42 +121,40 @@ def _remedy(blocker: Blocker) -> str:
     return f'Use @on({shown(blocker.event)}, run_in="thread")'
 
 
-def blocker_of(frame: FrameType) -> Blocker:
-    """Return who blocks the thread whose innermost frame this is; it may go on meanwhile."""
-    place: FrameType | None = None
+def blocker_of(steps: Sequence[Step]) -> Blocker:
+    """Return who blocks a thread, of whose stack these are the steps, the innermost first."""
+    place: Step | None = None
     called = ""
-    found: dict[str, Any] = {}
-    for each in _outwards(frame):
-        if each.f_code.co_filename == dispatch.__file__:
-            for name, value in each.f_locals.items():
-                # The innermost call counts; what it doesn't know, the socket perhaps, its caller does.
-                if value is not None:
-                    found.setdefault(name, value)
-        elif not found and _is_application(each):
-            place = place or each
-            called = each.f_code.co_name
-    function = next((found[name] for name in _FUNCTIONS if name in found), None)
-    registered = function is not None and function is found.get("entry")
+    function: Any = None
+    event: str | None = None
+    socket: Any = None
+    dispatched = False
+    for step in steps:
+        frame = step[0]
+        if frame.f_code.co_filename == dispatch.__file__:
+            # The innermost call counts; what it doesn't know, the socket perhaps, its caller does.
+            dispatched = True
+            names = frame.f_locals
+            function = function if function is not None else _first(names, _FUNCTIONS, object)
+            event = event or _first(names, _EVENTS, str)
+            socket = socket or names.get("socket")
+        elif not dispatched and _is_application(frame):
+            place = place or step
+            called = frame.f_code.co_name
+    registered = isinstance(function, Entry)
     if registered:
-        function = found["entry"].function
-    if function is not None and not _is_ours(getattr(function_of(function), "__module__", None)):
-        called = _name_of(function)
-    else:
+        function = function.function
+    if function is None or _is_ours(getattr(function_of(function), "__module__", None)):
         # The extension's, which calls the application's own: that is known by its frame alone.
         registered = False
-    return Blocker(
-        handler=called if found else "",
-        registered=registered,
-        event=next((found[name] for name in _EVENTS if isinstance(found.get(name), str)), None),
-        socket=found.get("socket"),
-        place=place or frame,
-    )
+    else:
+        called = _name_of(function)
+    return Blocker(called if dispatched else "", registered, event, socket, place or steps[0])
 
 
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+def _first(names: Mapping[str, Any], wanted: tuple[str, ...], kind: type) -> Any:
+    found = (names.get(name) for name in wanted)
+    return next((value for value in found if value is not None and isinstance(value, kind)), None)
 
 
 def _is_application(frame: FrameType) -> bool:

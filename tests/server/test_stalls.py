@@ -160,6 +160,24 @@ def test_the_handlers_of_a_life_of_a_socket_and_middlewares_are_named(
     ]
 
 
+def test_what_an_extension_calls_for_an_event_is_named_in_its_place(
+    serve: Servers, connect: Connect, logged: Logged
+) -> None:
+    site = serve(watchdog=LIMIT)
+
+    def predict(socket: Socket) -> None:
+        spin(lambda: stalls(logged))
+
+    extension: dict[str, Any] = {"__name__": "flask_socketio_sync.dispatch", "predict": predict}
+    exec("def handle(socket): predict(socket)", extension)
+    site.io.on("predict", extension["handle"])
+    connect(site).call("predict")
+    (text,) = stalls(logged)
+    assert " in handler predict (event 'predict', namespace '/', socket" in text
+    # It has other ways to register one.
+    assert "Run what blocks in gevent.get_hub().threadpool.\n" in text
+
+
 def test_what_blocks_outside_of_a_handler_is_told_by_its_place(
     serve: Servers, connect: Connect, logged: Logged
 ) -> None:
