@@ -11,6 +11,7 @@ from tests.security.arena import Arena
 from tests.security.conftest import SHORT
 from tests.support.proxy import proxies as proxies
 from tests.support.server import serve as serve
+from tests.support.sio_client import connect as connect
 
 FULL = os.environ.get("RELIABILITY") == "full"
 _figures: list[str] = []

@@ -167,6 +167,12 @@ def publish(socket: Socket, rate: int, seconds: float, size: int) -> dict[str, A
     return {"count": number, "slowest": slowest, "dropped": sum(s.conn.dropped for s in io.sockets.values())}
 
 
+@io.on("stall")
+def stall(socket: Socket, seconds: float) -> None:
+    # Natively: nobody is served meanwhile.
+    time.sleep(seconds)
+
+
 @io.on("fail")
 def fail(socket: Socket) -> None:
     raise ValueError("on purpose")
