@@ -47,6 +47,4 @@ def test_acks_of_a_mute_client_all_time_out_and_settle_at_once_when_it_leaves(
     eventually(lambda: settled[Disconnected] == 1_000)
     assert settled == {AckTimeout: count, Disconnected: 1_000}
     assert not socket._acks
-    figure(
-        f"{count:,} acknowledgements of a mute client timed out, {late * 1000:.0f} ms late at most; none is left"
-    )
+    figure(f"{count:,} acknowledgements of a mute client timed out, {late * 1000:.0f} ms late; none is left")
