@@ -7,17 +7,15 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent.pywsgi import WSGIServer
-from geventwebsocket.handler import WebSocketHandler
 
-from socketio_sync.engine import EngineServer, rates
+from socketio_sync.engine import rates
 from socketio_sync.engine.rates import key_of
 from socketio_sync.options import RateLimits
-from tests.support.client import Connection, Headers, Poller, Response, close_all
+from tests.support.client import Connection, Headers, Poller, Response
 from tests.support.engine_server import PATH, Mount
 from tests.support.logged import Logged
 from tests.support.server import Running, Servers, eventually
-from tests.support.ws_client import CLOSE, UPGRADE_HEADERS, WebSocket, ask
+from tests.support.ws_client import UPGRADE_HEADERS, WebSocket, ask
 
 REFUSED = (429, 4, "too many requests")
 # All that is on by default is off here.
@@ -139,20 +137,6 @@ def test_where_no_address_is_known_nobody_is_refused(mount: Mount) -> None:
     for _ in range(3):
         poller, _ = site.poller()
         poller.say("4a", "4b")
-
-
-def test_where_the_host_has_answered_101_the_code_tells_to_come_later() -> None:
-    engine = EngineServer(rate_limit=only("handshakes", 1))
-    server = WSGIServer(("127.0.0.1", 0), engine, log=None, handler_class=WebSocketHandler)
-    server.start()
-    try:
-        WebSocket(server.server_port, path=PATH).open()
-        opcode, payload = WebSocket(server.server_port, path=PATH).frame()
-        assert (opcode, payload[:2]) == (CLOSE, (1013).to_bytes(2, "big"))
-    finally:
-        close_all()
-        engine.close()
-        server.stop(timeout=1)
 
 
 # -- messages ---------------------------------------------------------------------------------------

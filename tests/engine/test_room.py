@@ -105,8 +105,13 @@ def test_those_who_wait_in_allow_request_are_counted_when_they_are_let_in(mount:
     assert sorted(statuses) == [200, 503, 503]
 
 
-def test_where_the_host_has_answered_101_the_code_is_that_of_overload(logged: Logged) -> None:
-    engine = EngineServer(max_connections=1)
+@pytest.mark.parametrize(
+    "options", [{"max_connections": 1}, {"rate_limit": {"handshakes": 0.001, "handshakes_burst": 1}}]
+)
+def test_where_the_host_has_answered_101_the_code_is_that_of_overload(
+    logged: Logged, options: dict[str, Any]
+) -> None:
+    engine = EngineServer(**options)
     server = WSGIServer(("127.0.0.1", 0), engine, log=None, handler_class=WebSocketHandler)
     server.start()
     try:

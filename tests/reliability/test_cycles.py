@@ -71,21 +71,23 @@ def within_a_poll(arena: Arena) -> None:
     client.close()
 
 
-def within_an_upgrade(arena: Arena) -> None:
+def probing(arena: Arena) -> tuple[Poller, WebSocket]:
     client = poller(arena)
     ws = WebSocket(arena.port, f"EIO=4&transport=websocket&sid={client.sid}")
     ws.send("2probe")
     assert ws.receive() == "3probe"
+    return client, ws
+
+
+def within_an_upgrade(arena: Arena) -> None:
+    client, ws = probing(arena)
     reset(ws.bytes)
     client.say("1")
     client.close()
 
 
 def behind_an_upgrade(arena: Arena) -> None:
-    client = poller(arena)
-    ws = WebSocket(arena.port, f"EIO=4&transport=websocket&sid={client.sid}")
-    ws.send("2probe")
-    assert ws.receive() == "3probe"
+    client, ws = probing(arena)
     ws.send("5")
     reset(ws.bytes)
     client.close()
