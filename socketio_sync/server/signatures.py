@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -81,12 +83,20 @@ def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
         function = function_of(handler)
         names = dict(getattr(function, "__globals__", {}))
         if inspect.isfunction(function):
-            names.update(inspect.getclosurevars(function).nonlocals)
+            names.update(_closed_over(function))
         annotation = eval(annotation, names)
     if annotation in _ANYTHING:
         return Any
     # In the arguments of a call None stands for its type.
     return type(None) if annotation is None else annotation
+
+
+def _closed_over(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the variables of the functions around one, those that are assigned by now."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        # An empty cell raises: not every handler is defined behind all that it refers to.
+        with contextlib.suppress(ValueError):
+            yield name, cell.cell_contents
 
 
 def function_of(handler: Any) -> Any:

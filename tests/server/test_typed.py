@@ -356,3 +356,17 @@ def test_a_typed_handler_gets_attachments_as_bytes(serve: Servers, connect: Conn
     client = connect(site)
     assert client.call("upload", "a.png", b"12345") == [5]
     assert "PayloadError" in str(client.call("upload", "a.png", "12345"))
+
+
+def test_a_handler_may_refer_to_what_is_assigned_after_it_was_registered(
+    serve: Servers, connect: Connect
+) -> None:
+    site = serve()
+
+    # The annotations of this module are texts: they are looked up where the handler was defined.
+    @site.io.on("later")
+    def later(socket: Socket, number: int) -> int:
+        return number + offset
+
+    offset = 40
+    assert connect(site).call("later", 2) == [42]
