@@ -218,7 +218,12 @@ class StrictHandler(AnsweringHandler):
 
     def upgrade_websocket(self) -> Any:
         """Upgrade as gevent-websocket does, with the bodies of its refusals as bytes."""
-        result = super().upgrade_websocket()
+        try:
+            result = super().upgrade_websocket()
+        except ValueError:
+            # A key that isn't base64: a TypeError is what gevent-websocket expects of it.
+            self.start_response("400 Bad Request", [])
+            result = ["Sec-WebSocket-Key isn't valid"]
         if result is None:
             return None
         self.close_connection = True

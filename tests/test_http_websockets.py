@@ -103,6 +103,8 @@ def test_frames_sent_with_the_handshake_reach_gevent_websocket(serve: Serve) -> 
     [
         ("Sec-WebSocket-Version", "12", 400),
         ("Sec-WebSocket-Key", "", 400),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZ", 400),
+        ("Sec-WebSocket-Key", "é", 400),
         ("Sec-WebSocket-Version", "", 426),
     ],
 )

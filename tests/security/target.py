@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ from socketio_sync.run import Runner
 from socketio_sync.types import Environ, StartResponse
 
 libc = ctypes.CDLL(None)
+
+
+class Errors(TextIOBase):
+    """What gevent reports by itself: tracebacks count there as well."""
+
+    def write(self, text: str) -> int:
+        log.tracebacks += text.count("Traceback")
+        log.lines += text.splitlines()[-1:]
+        return sys.stderr.write(text)
 
 
 class Lines(logging.Handler):
@@ -48,6 +58,7 @@ class Lines(logging.Handler):
 options = json.loads(sys.argv[1])
 limits = RequestLimits(**options.pop("limits", {}))
 log = Lines()
+vars(gevent.get_hub())["exception_stream"] = Errors()
 logging.getLogger().addHandler(log)
 io = Server(**options)
 connects: Counter[str] = Counter()
