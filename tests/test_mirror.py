@@ -29,7 +29,7 @@ EXCEPTIONS = {
     "socketio_sync/testing/ports.py": "test_plugin, whose fixture serves there",
     "socketio_sync/testing/wire.py": "test_client, over both transports",
     "socketio_sync/transports/deflated.py": "tests/wire/test_deflate.py, over a real server",
-    "socketio_sync/engine/handler.py": "an interface; every other test of the engine has one behind it",
+    "socketio_sync/engine/handler.py": "an interface, and what test_watched and test_rates have before it",
     "socketio_sync/server/hooks.py": "tables without behaviour; test_dynamic shows that they are copied",
     "socketio_sync/server/signatures.py": "test_typed and test_asyncapi, for which they are read",
     "socketio_sync/server/remote.py": "test_endpoint, which fetches them",

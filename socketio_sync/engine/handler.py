@@ -1,4 +1,4 @@
-"""What a session needs of the layer above it."""
+"""What a session needs of the layer above it, and what may stand between the two."""
 
 from __future__ import annotations
 
@@ -24,3 +24,20 @@ class EngineHandler(Protocol):
 
     def is_busy(self) -> bool:
         """Tell whether a handler of the application runs for this client, or an event waits for one."""
+
+
+class ForwardingHandler:
+    """Stands before a handler that gets everything from the session itself, but for the messages.
+
+    Subclasses have ``on_message``.
+    """
+
+    __slots__ = ("_handler", "is_busy", "may_drop", "on_close", "on_open")
+
+    def __init__(self, handler: EngineHandler) -> None:
+        """Stand before ``handler``."""
+        self._handler = handler
+        self.on_open = handler.on_open
+        self.on_close = handler.on_close
+        self.may_drop = handler.may_drop
+        self.is_busy = handler.is_busy

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from socketio_sync.engine.buckets import Buckets, TokenBucket
+from socketio_sync.engine.handler import EngineHandler, ForwardingHandler
 from socketio_sync.engine.proxies import client_address
 from socketio_sync.logs import Throttle, shown
 from socketio_sync.options import EngineOptions, RateLimits
@@ -16,7 +17,6 @@ from socketio_sync.protocol.engineio.handshake import FORBIDDEN, Refusal
 from socketio_sync.types import Environ
 
 if TYPE_CHECKING:
-    from socketio_sync.engine.handler import EngineHandler
     from socketio_sync.engine.socket import EngineSocket
 
 logger = logging.getLogger(__name__)
@@ -131,21 +131,10 @@ class Rates:
         return key_of(self._address(environ))
 
 
-class GuardedHandler:
+class GuardedHandler(ForwardingHandler):
     """Counts each message before the handler behind it gets it."""
 
-    __slots__ = (
-        "_handler",
-        "_key",
-        "_own",
-        "_rates",
-        "_session",
-        "_shared",
-        "is_busy",
-        "may_drop",
-        "on_close",
-        "on_open",
-    )
+    __slots__ = ("_key", "_own", "_rates", "_session", "_shared")
 
     def __init__(
         self,
@@ -157,16 +146,12 @@ class GuardedHandler:
         shared: list[tuple[Limit, Buckets]],
     ) -> None:
         """Stand before ``handler``; ``key`` is that of the client's bucket in each of the ``shared``."""
+        super().__init__(handler)
         self._rates = rates
         self._session = session
-        self._handler = handler
         self._key = key
         self._own = own
         self._shared = shared
-        self.on_open = handler.on_open
-        self.on_close = handler.on_close
-        self.may_drop = handler.may_drop
-        self.is_busy = handler.is_busy
 
     def on_message(self, data: str | bytes) -> None:
         """Take one message, unless it is one too many."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from socketio_sync.engine.handler import EngineHandler
+from socketio_sync.engine.handler import EngineHandler, ForwardingHandler
 from socketio_sync.protocol.engineio.packet import Batch, Message
 from socketio_sync.transports.base import Transport
 from socketio_sync.transports.bounded import BoundedPolling, BoundedWebSocket
@@ -20,19 +20,15 @@ NAMES = ("open", "close", "ping", "pong", "message", "upgrade", "noop")
 _MESSAGE = "message"
 
 
-class WatchedHandler:
+class WatchedHandler(ForwardingHandler):
     """Tells of each message before the handler behind it gets it."""
 
-    __slots__ = ("_handler", "_tell", "is_busy", "may_drop", "on_close", "on_open")
+    __slots__ = ("_tell",)
 
     def __init__(self, handler: EngineHandler, tell: Callable[[str, str | bytes], None]) -> None:
         """Stand before ``handler``; ``tell`` is called with the packet's type and data."""
-        self._handler = handler
+        super().__init__(handler)
         self._tell = tell
-        self.on_open = handler.on_open
-        self.on_close = handler.on_close
-        self.may_drop = handler.may_drop
-        self.is_busy = handler.is_busy
 
     def on_message(self, data: str | bytes) -> None:
         """Take one message."""

@@ -57,6 +57,7 @@ def fill(running: Running, ws: Any, policy: str) -> Any:
     for number in range(20_000):
         socket.emit("news", number, DATA)
         if number % 100 == 0:
+            # As a handler that emits so much should: the loop sends meanwhile.
             gevent.sleep(0)
     return socket
 
@@ -84,7 +85,7 @@ def test_emit_waits_for_a_client_that_reads_slowly(serve: Servers) -> None:
     running = serve(outbound_policy="block", max_outbound_bytes=LIMIT)
     ws = running.join_websocket()
     filling = gevent.spawn(fill, running, ws, "block")
-    gevent.sleep(0.1)
+    eventually(lambda: running.sockets[0].conn.buffered_bytes > LIMIT // 2)
     assert not filling.dead
     assert running.sockets[0].conn.buffered_bytes <= LIMIT
     numbers = [json.loads(ws.text()[2:])[1] for _ in range(20_000)]

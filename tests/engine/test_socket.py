@@ -399,7 +399,7 @@ def test_flush_ends_with_the_session(mount: Mount, how: str) -> None:
     ws, session = site.websocket()
     session.send(BIG)
     waiting = gevent.spawn(session.flush)
-    gevent.sleep(0)
+    eventually(lambda: session._flushing)
     if how == "close":
         session.close()
     else:

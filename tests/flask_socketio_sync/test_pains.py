@@ -61,6 +61,7 @@ def test_t9_200_events_of_one_client_are_handled_in_order(site: Site) -> None:
 
     @site.io.on("number")
     def number(value: int) -> None:
+        # Other handlers could go ahead here.
         gevent.sleep(0)
         seen.append(value)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-
 import msgspec
 
 from tests.support.ws_client import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
@@ -39,17 +37,22 @@ MSGPACK: list[bytes] = [
     )
 ]
 
-PAYLOAD: list[bytes] = [
+PAYLOAD_4: list[bytes] = [
     *(b"4hello", b"2", b"2probe", b"3", b"5", b"6", b"1", b"4a\x1e4b\x1ebAAEC", b"bAAEC", b"4\xc3\xa9"),
-    *(b"6:4hello", b"1:2", b"6:4hello10:b4AAECAwQ=", "3:4€é".encode(), b"3:4\xf0\x9f\x98\x80"),
-    *(
-        b"\x00\x06\xff4hello\x01\x04\xff\x04\x00\x01\x02",
-        b"\x00\x01\xff2",
-        b"\x01\x01\x00\xff4123456789",
-        b"0:",
-    ),
-    *("٣:4ab".encode(), b"99999999999999999999:4", b"\x1e", b"\x00", b"b=", b"bA"),
+    *(b"\x1e", b"\x00", b"b=", b"bA", b"6:4hello"),
 ]
+
+PAYLOAD_3: list[bytes] = [
+    *(b"6:4hello10:b4AAECAwQ=", b"6:4hello", b"1:2", b"1:21:36:4hello", "3:4€é".encode(), b"6:2probe"),
+    *(b"3:4\xf0\x9f\x98\x80", b"0:", "٣:4ab".encode(), b"99999999999999999999:4", b"4:4a"),
+]
+
+PAYLOAD_3_BINARY: list[bytes] = [
+    *(b"\x00\x06\xff4hello\x01\x04\xff\x04\x00\x01\x02", b"\x00\x01\xff2", b"\x00\x01\x01\xff4123456789"),
+    *(b"\x01\x02\xff\x04\x00\x00\x01\xff3", b"\x00\x06\xff2probe", b"\x01\x01\xff\x04", b"\x00\x0a\xff4"),
+]
+
+PAYLOAD = [*PAYLOAD_4, *PAYLOAD_3, *PAYLOAD_3_BINARY]
 
 FRAMES: list[bytes] = [
     *(frame(TEXT, b"4hello"), frame(BINARY, b"\x00\x01"), frame(PING, b"x"), frame(PONG), frame(TEXT)),
@@ -103,5 +106,3 @@ QUERY: list[bytes] = [
         b"EIO=4&transport=%ff",
     ),
 ]
-
-EXTRA: list[bytes] = [gzip.compress(b"4hello"), b"\xff" * 40, b"\x00" * 40, b"A" * 5000, b""]

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.fuzz.crowd import SEED, crowd, target
+from tests.fuzz.crowd import SEED, VISITORS, crowd, target
 from tests.security.arena import Arena
 
 
@@ -20,4 +20,6 @@ def arena() -> Iterator[Arena]:
 
 @pytest.mark.parametrize("number", range(10))
 def test_clients_do_anything_in_any_order_and_nobody_else_notices(arena: Arena, number: int) -> None:
-    crowd(arena, Random(f"{SEED} {number}"))
+    happened = crowd(arena, Random(f"{SEED} {number}"))
+    assert happened["events"] > VISITORS
+    assert happened["steps"] > VISITORS

@@ -35,6 +35,7 @@ def test_acks_of_a_mute_client_all_time_out_and_settle_at_once_when_it_leaves(
     for number in range(count):
         socket.timeout(timeout).emit("anybody", ack=on_answer)
         if number % 100 == 0:
+            # The client must be able to read.
             gevent.sleep(0)
     asked = time.monotonic()
     eventually(lambda: settled[AckTimeout] == count, deadline=timeout + 30)

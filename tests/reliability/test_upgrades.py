@@ -48,6 +48,7 @@ def _upgrade(site: Running, said: dict[str, list[int]], random: Random) -> None:
     before = random.randint(0, MESSAGES)
     for number in range(before):
         poller.say(f'42["say",{number}]')
+    # The moment is the subject: any will do.
     gevent.sleep(random.random() * 0.005)
     ws = WebSocket(site.port, f"EIO=4&transport=websocket&sid={poller.sid}")
     ws.send("2probe")

@@ -192,8 +192,6 @@ def memory(name: str) -> int:
     raise AssertionError(name)
 
 
-# Nothing can be installed for this where the system has no such file.
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of memory")
 def test_a_bomb_of_a_gigabyte_is_refused_with_memory_flat(serve: Servers) -> None:
     site = serve(per_message_deflate={"client_no_context_takeover": False})
     client, bystander = join(site), join(site)
