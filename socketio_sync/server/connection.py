@@ -20,8 +20,9 @@ from socketio_sync.protocol.socketio.packet import CONNECT, CONNECT_ERROR, Packe
 from socketio_sync.server.dispatch import run_middlewares
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.inbox import Inbox
+from socketio_sync.server.journal import Lost
 from socketio_sync.server.outgoing import messages_of
-from socketio_sync.server.recovery import Lost, Missed
+from socketio_sync.server.recovery import Missed
 from socketio_sync.server.socket import Socket
 from socketio_sync.transports.timers import Timer
 
@@ -152,7 +153,7 @@ class Connection(Inbox):
         packets: Sequence[Encoded] = ()
         if recovery is not None and journal is not None:
             try:
-                packets = recovery.enter(socket, journal, missed)
+                packets = recovery.enter(socket, journal, missed, namespace.now())
             except Lost as lost:
                 self.session.shut("forced close", str(lost))
                 return

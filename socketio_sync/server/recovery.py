@@ -7,13 +7,13 @@ events are queued: all that a client has to get again is what is behind its last
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from socketio_sync.engine.server import new_id
 from socketio_sync.protocol.socketio.codec import Encoded
+from socketio_sync.server.journal import Bounds, Entry, Journal, Lost
 
 if TYPE_CHECKING:
     from socketio_sync.options import RecoveryOptions
@@ -33,86 +33,7 @@ RECOVERABLE = frozenset(
     )
 )
 
-# What an entry of a journal takes beside the bytes of its packet.
-_ENTRY_BYTES = 200
-_NOTHING = Encoded(None)
 _HEX = frozenset("0123456789abcdef")
-
-
-class Entry(NamedTuple):
-    """An event that may have to be sent again.
-
-    Attributes:
-        offset: Its number.
-        encoded: The packet, with the offset in it.
-        rooms: Whom it was for, as in :class:`~socketio_sync.adapters.base.Selection`.
-        except_: And whom not.
-        now: When it was sent.
-        size: What it counts, in bytes.
-    """
-
-    offset: int
-    encoded: Encoded
-    rooms: frozenset[str]
-    except_: frozenset[str]
-    now: float
-    size: int
-
-
-class Journal:
-    """Events in order, bounded; the oldest are forgotten first.
-
-    Attributes:
-        pid: The secret of the client that they are for; empty for those that are for many.
-        began: The offset of the last event before that client first came.
-        entries: Those that are kept.
-    """
-
-    __slots__ = ("_dropped", "_recovery", "began", "entries", "pid")
-
-    def __init__(self, recovery: Recovery, pid: str = "") -> None:
-        """Keep events within the bounds of ``recovery``."""
-        self._recovery = recovery
-        self.pid = pid
-        self.began = recovery.last
-        self.entries: deque[Entry] = deque()
-        # The last that had to go before its time.
-        self._dropped: Entry | None = None
-
-    def append(self, entry: Entry) -> None:
-        """Keep one more."""
-        recovery, options = self._recovery, self._recovery.options
-        self.forget_before(entry.now - recovery.max_age)
-        self.entries.append(entry)
-        recovery.size += entry.size
-        while self.entries and (len(self.entries) > options.max_events or recovery.size > options.max_bytes):
-            self._dropped = self._forget_first()
-
-    def forget_before(self, then: float) -> None:
-        """Forget what is older: nobody who may come back can have missed it."""
-        while self.entries and self.entries[0].now < then:
-            self._forget_first()
-
-    def clear(self) -> None:
-        """Forget everything."""
-        while self.entries:
-            self._forget_first()
-
-    def _forget_first(self) -> Entry:
-        entry = self.entries.popleft()
-        self._recovery.size -= entry.size
-        return entry._replace(encoded=_NOTHING)
-
-    def since(self, offset: int, then: float) -> list[Entry]:
-        """Return what is behind ``offset`` and not older than ``then``.
-
-        Raises:
-            Lost: Some of it had to go.
-        """
-        dropped = self._dropped
-        if dropped is not None and dropped.offset > offset and dropped.now >= then:
-            raise Lost("events that were missed aren't kept any more")
-        return [entry for entry in self.entries if entry.offset > offset and entry.now >= then]
 
 
 class Session(NamedTuple):
@@ -135,34 +56,17 @@ class Session(NamedTuple):
     horizon: float
 
 
-class Lost(Exception):
-    """There is no way back to an earlier connection; the text tells why."""
-
-
 class Recovery:
     """What one namespace keeps for those who may come back. For the hub's thread only.
 
     Attributes:
         options: The bounds.
         max_delay: How long a client may be gone before that is noticed, in seconds.
-        max_age: How long an event is kept, in seconds.
         last: The number of the last event.
-        size: The bytes of all that is kept.
         live: The sockets that are connected, by their secret.
     """
 
-    __slots__ = (
-        "_journal",
-        "_mark",
-        "_offsets",
-        "_sessions",
-        "last",
-        "live",
-        "max_age",
-        "max_delay",
-        "options",
-        "size",
-    )
+    __slots__ = ("_bounds", "_journal", "_mark", "_sessions", "last", "live", "max_delay", "options")
 
     def __init__(self, options: RecoveryOptions, max_delay: float) -> None:
         """Keep nothing yet.
@@ -173,21 +77,19 @@ class Recovery:
         """
         self.options = options
         self.max_delay = max_delay
-        self.max_age = options.max_disconnection_duration + max_delay
-        self.size = 0
+        self._bounds = Bounds(options, options.max_disconnection_duration + max_delay)
         self.live: dict[str, Socket] = {}
         # An offset of another process must not pass for one of ours.
         self._mark = f"{new_id()[:4]}."
-        self._offsets = count(1)
         self.last = 0
-        self._journal = Journal(self)
+        self._journal = Journal(self._bounds)
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     # -- events -----------------------------------------------------------------------------------
 
     def next_offset(self) -> tuple[int, str]:
         """Return the number of the next event, and how it is written behind its arguments."""
-        self.last = next(self._offsets)
+        self.last += 1
         return self.last, self._text(self.last)
 
     def marked(self, event: Sequence[Any]) -> Sequence[Any]:
@@ -204,16 +106,14 @@ class Recovery:
         except_: frozenset[str] = frozenset(),
     ) -> None:
         """Keep an event, in a socket's own journal or, without one, that of the namespace."""
-        text, attachments = encoded
-        size = _ENTRY_BYTES + len(text or b"") + sum(map(len, attachments))
-        entry = Entry(offset, encoded, rooms, except_, now, size)
+        entry = Entry(offset, encoded, rooms, except_, now)
         (journal if journal is not None else self._journal).append(entry)
 
     # -- sessions ---------------------------------------------------------------------------------
 
     def journal(self) -> Journal:
         """Return a journal for a new socket, with a new secret."""
-        return Journal(self, new_id())
+        return Journal(self._bounds, new_id(), self.last)
 
     def leave(self, socket: Socket, journal: Journal, reason: str, now: float) -> None:
         """Keep what is needed to bring a socket back that leaves, if it may come back for this reason."""
@@ -221,15 +121,30 @@ class Recovery:
         if reason not in RECOVERABLE:
             journal.clear()
             return
-        # What waited for the client in vain may be older than the last heartbeat, which goes first.
-        undelivered = socket.connection.session.transport.undelivered
-        horizon = float("-inf") if undelivered else now - self.max_delay
-        self._keep(Session(socket.id, socket.rooms, socket.data, journal, now, horizon))
+        self._keep(
+            Session(socket.id, socket.rooms, socket.data, journal, now, self._horizon(socket, journal, now))
+        )
+
+    def _horizon(self, socket: Socket, journal: Journal, now: float) -> float:
+        """Return until when what was sent has reached a client that leaves: it has answered a heartbeat."""
+        if socket.connection.session.transport.undelivered:
+            # What waited for the client in vain may be older than the last heartbeat, which goes first.
+            return float("-inf")
+        heard = now - self.max_delay
+        if journal.returned is not None and journal.returned >= heard:
+            # What it had missed was sent again since, whatever its age.
+            return journal.horizon
+        return heard
 
     def _keep(self, session: Session) -> None:
         self._sessions[session.journal.pid] = session
         while len(self._sessions) > self.options.max_sessions:
             self._sessions.popitem(last=False)[1].journal.clear()
+
+    @property
+    def size(self) -> int:
+        """The bytes of all that is kept."""
+        return self._bounds.size
 
     @property
     def waits(self) -> bool:
@@ -247,10 +162,11 @@ class Recovery:
             if session.closed >= now - self.options.max_disconnection_duration:
                 break
             self.forget(session)
-        self._journal.forget_before(now - self.max_age)
+        then = now - self._bounds.max_age
+        self._journal.forget_before(then)
         for socket in self.live.values():
             if socket.journal is not None:
-                socket.journal.forget_before(now - self.max_age)
+                socket.journal.forget_before(then)
         return bool(self.size or self._sessions)
 
     def returned(self, auth: Mapping[str, Any], now: float) -> tuple[Missed | None, str | None]:
@@ -284,7 +200,7 @@ class Recovery:
         self.missed(session, since)
         return Missed(self, session, since)
 
-    def enter(self, socket: Socket, journal: Journal, missed: Missed | None) -> Sequence[Encoded]:
+    def enter(self, socket: Socket, journal: Journal, missed: Missed | None, now: float) -> Sequence[Encoded]:
         """Learn that a socket has been let in; return the packets that it has missed.
 
         Its session can't be claimed again.
@@ -301,6 +217,7 @@ class Recovery:
             if self._sessions.get(journal.pid) is not session:
                 raise Lost("the session has expired, or was recovered by somebody else")
             packets = self.missed(session, missed.since)
+            journal.returned, journal.horizon = now, session.horizon
             del self._sessions[journal.pid]
         self.live[journal.pid] = socket
         return packets
@@ -337,12 +254,7 @@ class Recovery:
         except Lost:
             self.forget(session)
             raise
-        rooms = session.rooms
-        shared = [
-            entry
-            for entry in shared
-            if (not entry.rooms or entry.rooms & rooms) and not entry.except_ & rooms
-        ]
+        shared = [entry for entry in shared if entry.is_for(session.rooms)]
         return [entry.encoded for entry in sorted((*shared, *own), key=_offset_of)]
 
 

@@ -24,8 +24,8 @@ from socketio_sync.transports.workers import Lane
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
     from socketio_sync.server.connection import Connection
+    from socketio_sync.server.journal import Journal
     from socketio_sync.server.namespace import Namespace
-    from socketio_sync.server.recovery import Journal
 
 # Half the time of calling the class of a named tuple.
 new_packet = tuple.__new__

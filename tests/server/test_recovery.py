@@ -172,6 +172,22 @@ def test_each_event_is_got_once_whatever_the_order(arrive: Arrive) -> None:
     assert client.got == expected
 
 
+def test_what_was_lost_on_the_way_of_a_return_is_sent_at_the_next_one(arrive: Arrive) -> None:
+    site, client, _ = arrive(ping_interval=0.1, ping_timeout=0.1)
+    runtime = site.io.engine.runtime
+    client.cut()
+    site.io.emit("missed")
+    sent = runtime.timers.now()
+    # By then whoever is connected has answered a heartbeat, and has got what was sent before.
+    eventually(lambda: runtime.timers.now() > sent + 0.25)
+    for _ in range(2):
+        assert client.arrive().recovered
+        # As if it had been cut off before that came.
+        client.offset = None
+        client.cut()
+    assert client.got == [("missed",)] * 2
+
+
 def test_a_session_is_good_for_one_return(arrive: Arrive) -> None:
     site, client, socket = arrive()
     first = client.pid
@@ -568,33 +584,10 @@ def test_bounds_must_be_positive(wrong: dict[str, int]) -> None:
     assert Server(connection_state_recovery={}).of("/").recovery is not None
 
 
-# -- the store by itself ---------------------------------------------------------------------------
-
-
-def store(**options: Any) -> Recovery:
-    return Recovery(RecoveryOptions(**options), max_delay=45.0)
-
-
-def record(recovery: Recovery, now: float, size: int = 10, **options: Any) -> int:
-    number, _text = recovery.next_offset()
-    recovery.record(None, number, Encoded(b"x" * size), now, **options)
-    return number
-
-
-@pytest.mark.feature(122)
-def test_bytes_and_events_are_bounded_and_counted_exactly() -> None:
-    recovery = store(max_events=100, max_bytes=10_000)
-    journals = [recovery.journal() for _ in range(3)]
-    for number in range(1000):
-        offset, _ = recovery.next_offset()
-        recovery.record(journals[number % 3], offset, Encoded(b"x" * (number % 500)), float(number))
-        assert recovery.size <= 10_000
-        assert recovery.size == sum(entry.size for journal in journals for entry in journal.entries)
-
-
 def test_events_are_kept_as_long_as_somebody_may_have_missed_them() -> None:
-    recovery = store(max_disconnection_duration=100)
-    record(recovery, 0.0)
+    recovery = Recovery(RecoveryOptions(max_disconnection_duration=100), max_delay=45.0)
+    offset, _ = recovery.next_offset()
+    recovery.record(None, offset, Encoded(b"news"), 0.0)
     assert recovery.sweep(144.0)
     assert not recovery.sweep(146.0)
     assert recovery.size == 0

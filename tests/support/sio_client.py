@@ -151,6 +151,7 @@ class SioClient:
         pongs: Whether heartbeats are answered.
         events: Namespace, name and arguments of what the server emitted and ``expect`` hasn't taken.
         joined: The socket's id in each namespace.
+        pids: And its secret, with which it may come back; None where there is no recovery.
         refused: What the server said about each namespace that it refused.
         left: The namespaces that the server disconnected us from, in order.
         closed: Set when the connection is over.
@@ -161,6 +162,7 @@ class SioClient:
         self.pongs = True
         self.events: list[tuple[str, str, tuple[Any, ...]]] = []
         self.joined: dict[str, str] = {}
+        self.pids: dict[str, str | None] = {}
         self.refused: dict[str, Any] = {}
         self.left: list[str] = []
         self.closed = Event()
@@ -321,6 +323,7 @@ class SioClient:
         namespace, data = packet.namespace, packet.data
         if packet.type == CONNECT:
             self.joined[namespace] = data["sid"]
+            self.pids[namespace] = data.get("pid")
         elif packet.type == CONNECT_ERROR:
             self.refused[namespace] = data
         elif packet.type == DISCONNECT:
