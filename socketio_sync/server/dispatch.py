@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit, Timeout
@@ -254,7 +253,7 @@ def _unhandled(socket: Socket, name: Any) -> None:
 
 
 class _Hint:
-    """The name that was meant. Looked for when the line is written: the search takes milliseconds."""
+    """The name that was meant. Looked for when the line is written, as that takes its time."""
 
     __slots__ = ("_name", "_socket")
 
@@ -263,8 +262,8 @@ class _Hint:
         self._name = name
 
     def __str__(self) -> str:
-        names = self._socket.namespace.handlers.names()
-        if self._socket.handlers is not None:
-            names += self._socket.handlers.names()
-        close = get_close_matches(str(self._name), names, 1)
-        return f"; did you mean {close[0]!r}?" if close else ""
+        name, own = str(self._name), self._socket.handlers
+        close = self._socket.namespace.handlers.nearest(name)
+        if close is None and own is not None:
+            close = own.nearest(name)
+        return f"; did you mean {close!r}?" if close is not None else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from gevent import monkey
@@ -13,6 +14,9 @@ from socketio_sync.server.typed import typed
 Handler: TypeAlias = Callable[..., Any]
 
 RESERVED = ("connect", "connect_error", "newListener", "removeListener")
+
+# How many names are compared with those there are: a developer's slips come first, a stranger's names go on.
+MAX_COMPARED = 20
 
 # Calling these runs nothing.
 _LAZY = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
@@ -73,6 +77,7 @@ class Handlers:
         "_leading",
         "_lifecycle",
         "_lifecycle_entries",
+        "_nearest",
         "events",
         "fallback",
         "filters",
@@ -91,6 +96,7 @@ class Handlers:
         self._leading = leading
         self.events: dict[Any, tuple[Entry, ...]] = {}
         self._lifecycle_entries: dict[Any, tuple[Entry, ...]] = {}
+        self._nearest: dict[str, str | None] = {}
         self.incoming: tuple[Handler, ...] = ()
         self.outgoing: tuple[Handler, ...] = ()
         self.filters: tuple[Handler, ...] = ()
@@ -211,6 +217,18 @@ class Handlers:
     def names(self) -> list[str]:
         """Return the events from clients that have a handler."""
         return [name for name in tuple(self.events) if isinstance(name, str)]
+
+    def nearest(self, name: str) -> str | None:
+        """Return the event with handlers whose name is most like this one, if there is one.
+
+        That takes milliseconds: only the first names that are asked for are compared.
+        """
+        if name not in self._nearest:
+            if len(self._nearest) >= MAX_COMPARED:
+                return None
+            close = get_close_matches(name, self.names(), 1)
+            self._nearest[name] = close[0] if close else None
+        return self._nearest[name]
 
     def of_lifecycle(self, event: str) -> Sequence[Entry]:
         """Return the handlers of an event of a socket's life."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from socketio_sync import Server
-from socketio_sync.server.handlers import RESERVED, Handlers, trimmed
+from socketio_sync.server.handlers import MAX_COMPARED, RESERVED, Handlers, trimmed
 
 LIFECYCLE = {"connection": 1, "disconnect": 3}
 
@@ -225,3 +225,15 @@ def test_a_function_that_runs_nothing_when_it_is_called_is_refused(lazy: Any) ->
             target.on_room("join-room", lazy)
     with pytest.raises(TypeError, match="plain function"):
         io.of(lazy)
+
+
+def test_the_first_unknown_names_are_compared_with_those_there_are() -> None:
+    handlers = Handlers({})
+    handlers.add("chat message", print)
+    assert handlers.nearest("chat mesage") == "chat message"
+    assert handlers.nearest("something else") is None
+    for number in range(MAX_COMPARED - 2):
+        assert handlers.nearest(f"chat message {number}") == "chat message"
+    assert handlers.nearest("chat massage") is None
+    # What was compared once is known.
+    assert handlers.nearest("chat mesage") == "chat message"
