@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from math import inf
+from os import PathLike
 from typing import Any, TypeVar, cast
 
 from socketio_sync.types import Environ
@@ -146,6 +147,8 @@ class RecoveryOptions:
         max_events: Most events kept for all, and most kept for each client beside.
         max_bytes: Most bytes of all that is kept.
         max_sessions: Most clients that are waited for.
+        directory: Where a server that closes leaves what it keeps, for the process that comes after it or
+            is there already; made if it isn't there. None ends it with the process.
     """
 
     max_disconnection_duration: float = 120.0
@@ -153,6 +156,7 @@ class RecoveryOptions:
     max_events: int = 10_000
     max_bytes: int = 64 * 1024 * 1024
     max_sessions: int = 10_000
+    directory: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that can't work, by name."""
@@ -160,3 +164,5 @@ class RecoveryOptions:
         for name in ("max_disconnection_duration", "max_events", "max_bytes", "max_sessions"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+        if not isinstance(self.directory, str | PathLike | None):
+            raise TypeError(f"directory must be a path, not {self.directory!r}")

@@ -96,6 +96,8 @@ class EngineServer(Events):
         # How many sessions aren't pending, and how many may be: the layer above knows, if that exists there.
         self.joined = 0
         self.max_pending = sys.maxsize
+        # Called on the hub before the first client is sent away; maybe again.
+        self.before_close: Callable[[], None] = _nothing
         self._max_connections = sys.maxsize
         # With so many sessions there may be too many of one kind; ``check_room`` tells.
         self.crowded_at = sys.maxsize
@@ -146,6 +148,7 @@ class EngineServer(Events):
             self.call_on_hub(self._close_sessions)
 
     def _close_sessions(self) -> None:
+        self.before_close()
         for session in list(self._sessions.values()):
             session.shut(SHUTTING_DOWN, code=1001)
 
@@ -176,6 +179,7 @@ class EngineServer(Events):
         until = monotonic() + timeout
         self._draining += 1
         try:
+            self.before_close()
             drain(list(self._sessions.values()), timeout=timeout, spread=spread)
             # Who was let in while the server closed.
             self._close_sessions()
@@ -356,6 +360,10 @@ class EngineServer(Events):
                 for listener in self.listeners(event):
                     listener(headers, environ)
         return headers
+
+
+def _nothing() -> None:
+    pass
 
 
 def descriptors_left() -> int:

@@ -138,6 +138,8 @@ class Connection(Inbox):
         if recovery is None or self.session.protocol == 3:
             return Socket(self._new_id(namespace.name), namespace, self, handshake), None
         missed, failure = recovery.returned(handshake.auth, namespace.now())
+        # What an earlier process has left isn't kept for ever, either.
+        namespace.sweep_later()
         if missed is not None:
             return missed.restore(Socket(missed.session.sid, namespace, self, handshake)), missed
         socket = Socket(self._new_id(namespace.name), namespace, self, handshake)

@@ -155,11 +155,11 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
         assert recovery is not None
         assert journal is not None
         if self._selection.volatile:
-            self._send(self._encoded(recovery.marked(event)))
+            self._send(self._encoded(recovery.timeline.marked(event)))
         elif socket.connected or recovery.is_kept(journal.pid):
-            offset, text = recovery.next_offset()
+            offset, text = recovery.timeline.next_offset()
             encoded = self._encoded((*event, text))
-            recovery.record(journal, offset, encoded, namespace.now())
+            recovery.record(journal, offset, encoded, namespace.now(), rooms=frozenset((socket.id,)))
             namespace.sweep_later()
             self._send(encoded)
 

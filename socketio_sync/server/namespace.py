@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class Namespace(Endpoint):
 
     __slots__ = (
         "_ack_ids",
+        "_early",
         "_everyone",
         "_lock",
         "_on_empty",
@@ -102,7 +104,12 @@ class Namespace(Endpoint):
         recovery = options.recovery_options()
         max_delay = options.ping_interval + options.ping_timeout
         # What is kept for clients that may come back; None where that is off.
-        self.recovery = Recovery(recovery, max_delay) if recovery is not None else None
+        self.recovery = Recovery.of(name, recovery, max_delay) if recovery is not None else None
+        # What was sent before there was anybody, where clients of an earlier process may be on their way
+        # here; one more than is kept, so that what is forgotten is noticed.
+        self._early: deque[tuple[Broadcast, Selection]] = deque(
+            maxlen=recovery.max_events + 1 if recovery is not None and recovery.directory is not None else 0
+        )
         self._sweep_timer: Any = None
         self._on_empty = on_empty
         self._room_lane: Lane | None = None
@@ -171,10 +178,30 @@ class Namespace(Endpoint):
     def send_many(self, sockets: Sequence[Socket], outgoing: Outgoing, selection: Selection) -> None:
         """Send one packet to many sockets, in this turn of the loop."""
         assert isinstance(outgoing, Broadcast)
-        if self.recovery is not None and self.engine.is_bound and not self.engine.runtime.is_current():
-            # It is encoded once more, on the hub, and mustn't change until then.
-            outgoing = outgoing.of(snapshot(outgoing.packet.data))
+        if self.recovery is not None:
+            if not self.engine.is_bound:
+                self._keep_early(outgoing, selection)
+                return
+            if not self.engine.runtime.is_current():
+                # It is encoded once more, on the hub, and mustn't change until then.
+                outgoing = outgoing.of(snapshot(outgoing.packet.data))
         self.on_hub(self._send, sockets, outgoing, selection)
+
+    def _keep_early(self, outgoing: Broadcast, selection: Selection) -> None:
+        """Keep an event for those who are on their way here from an earlier process, if there may be any."""
+        if not self._early.maxlen:
+            return
+        early = outgoing.of(snapshot(outgoing.packet.data)), selection
+        with self._lock:
+            self._early.append(early)
+            is_first = len(self._early) == 1
+        if is_first:
+            self.engine.run_on_hub_soon(self._send_early)
+
+    def _send_early(self) -> None:
+        while self._early:
+            outgoing, selection = self._early.popleft()
+            self._send((), outgoing, selection)
 
     def _send(self, sockets: Sequence[Socket], outgoing: Broadcast, selection: Selection) -> None:
         outbox = self.engine.runtime.outbox
@@ -197,9 +224,9 @@ class Namespace(Endpoint):
         event = outgoing.packet.data
         plain = [socket for socket in sockets if socket.journal is None]
         if selection.volatile:
-            marked = outgoing.of(recovery.marked(event))
+            marked = outgoing.of(recovery.timeline.marked(event))
         else:
-            offset, text = recovery.next_offset()
+            offset, text = recovery.timeline.next_offset()
             marked = outgoing.of((*event, text))
             recovery.record(None, offset, marked.encoded(), self.now(), selection.rooms, selection.except_)
             self.sweep_later()
@@ -216,6 +243,11 @@ class Namespace(Endpoint):
     def now(self) -> float:
         """Return the time of the runtime's timers, in seconds."""
         return self.engine.runtime.timers.now()
+
+    def hand_over(self) -> None:
+        """Leave what is kept for clients that may come back to the next process, if it can find it."""
+        if self.recovery is not None:
+            self.recovery.hand_over(self.now())
 
     def sweep_later(self) -> None:
         """See to it that nothing is kept longer than recovery may need it."""

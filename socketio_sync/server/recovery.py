@@ -1,8 +1,7 @@
 """Connection state recovery: who comes back soon gets its id, rooms and data, and what it has missed.
 
 Specification: wire.md 2.10. Every event that may be missed has an offset behind its arguments, which the
-client sends when it comes back. Offsets are numbers, counted up for a whole namespace in the order in which
-events are queued: all that a client has to get again is what is behind its last one.
+client sends when it comes back.
 """
 
 from __future__ import annotations
@@ -11,9 +10,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from socketio_sync.engine.draining import SHUTTING_DOWN
 from socketio_sync.engine.server import new_id
 from socketio_sync.protocol.socketio.codec import Encoded
-from socketio_sync.server.journal import Bounds, Entry, Journal, Lost
+from socketio_sync.server.carried import Shelf
+from socketio_sync.server.journal import Bounds, Entry, Journal, Lost, Session, Timeline
 
 if TYPE_CHECKING:
     from socketio_sync.options import RecoveryOptions
@@ -27,33 +28,11 @@ RECOVERABLE = frozenset(
         "forced close",
         "forced server close",
         "ping timeout",
-        "server shutting down",
+        SHUTTING_DOWN,
         "slow consumer",
         "rate limit",
     )
 )
-
-_HEX = frozenset("0123456789abcdef")
-
-
-class Session(NamedTuple):
-    """What is kept of a socket.
-
-    Attributes:
-        sid: Its id.
-        rooms: The rooms that it was in.
-        data: The application's own.
-        journal: What was sent to it alone.
-        closed: When it left.
-        horizon: What was sent before has reached the client: it has answered a heartbeat since.
-    """
-
-    sid: str
-    rooms: frozenset[str]
-    data: dict[str, Any]
-    journal: Journal
-    closed: float
-    horizon: float
 
 
 class Recovery:
@@ -62,39 +41,40 @@ class Recovery:
     Attributes:
         options: The bounds.
         max_delay: How long a client may be gone before that is noticed, in seconds.
-        last: The number of the last event.
+        timeline: The events.
         live: The sockets that are connected, by their secret.
     """
 
-    __slots__ = ("_bounds", "_journal", "_mark", "_sessions", "last", "live", "max_delay", "options")
+    __slots__ = ("_bounds", "_handed_over", "_sessions", "_shelf", "live", "max_delay", "options", "timeline")
 
-    def __init__(self, options: RecoveryOptions, max_delay: float) -> None:
+    def __init__(self, options: RecoveryOptions, max_delay: float, shelf: Shelf | None = None) -> None:
         """Keep nothing yet.
 
         Args:
             options: The bounds.
             max_delay: How long a client may be gone before that is noticed, in seconds.
+            shelf: Where what is kept is left for the next process, and what the last one has left is found;
+                None ends it with the process.
         """
         self.options = options
         self.max_delay = max_delay
         self._bounds = Bounds(options, options.max_disconnection_duration + max_delay)
         self.live: dict[str, Socket] = {}
-        # An offset of another process must not pass for one of ours.
-        self._mark = f"{new_id()[:4]}."
-        self.last = 0
-        self._journal = Journal(self._bounds)
+        self.timeline = Timeline(self._bounds)
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._shelf = shelf
+        # Of whom all is left there; None while the server doesn't close.
+        self._handed_over: set[str] | None = None
+
+    @classmethod
+    def of(cls, namespace: str, options: RecoveryOptions, max_delay: float) -> Recovery:
+        """Make that of a namespace."""
+        if options.directory is None:
+            return cls(options, max_delay)
+        shelf = Shelf(options.directory, namespace, options.max_disconnection_duration + max_delay)
+        return cls(options, max_delay, shelf)
 
     # -- events -----------------------------------------------------------------------------------
-
-    def next_offset(self) -> tuple[int, str]:
-        """Return the number of the next event, and how it is written behind its arguments."""
-        self.last += 1
-        return self.last, self._text(self.last)
-
-    def marked(self, event: Sequence[Any]) -> Sequence[Any]:
-        """Return an event that isn't kept, so that no client takes its last argument for an offset."""
-        return (*event, self._text(self.last)) if isinstance(event[-1], str) else event
 
     def record(
         self,
@@ -107,13 +87,16 @@ class Recovery:
     ) -> None:
         """Keep an event, in a socket's own journal or, without one, that of the namespace."""
         entry = Entry(offset, encoded, rooms, except_, now)
-        (journal if journal is not None else self._journal).append(entry)
+        if self._handed_over is not None and (journal is None or journal.pid in self._handed_over):
+            assert self._shelf is not None
+            self._shelf.append(entry, now)
+        (journal if journal is not None else self.timeline.shared).append(entry)
 
     # -- sessions ---------------------------------------------------------------------------------
 
     def journal(self) -> Journal:
         """Return a journal for a new socket, with a new secret."""
-        return Journal(self._bounds, new_id(), self.last)
+        return Journal(self._bounds, new_id(), self.timeline.last)
 
     def leave(self, socket: Socket, journal: Journal, reason: str, now: float) -> None:
         """Keep what is needed to bring a socket back that leaves, if it may come back for this reason."""
@@ -121,9 +104,10 @@ class Recovery:
         if reason not in RECOVERABLE:
             journal.clear()
             return
-        self._keep(
-            Session(socket.id, socket.rooms, socket.data, journal, now, self._horizon(socket, journal, now))
-        )
+        horizon = self._horizon(socket, journal, now)
+        if reason == SHUTTING_DOWN:
+            self.hand_over(now)
+        self._keep(Session(socket.id, socket.rooms, socket.data, journal, now, horizon), now)
 
     def _horizon(self, socket: Socket, journal: Journal, now: float) -> float:
         """Return until when what was sent has reached a client that leaves: it has answered a heartbeat."""
@@ -136,10 +120,26 @@ class Recovery:
             return journal.horizon
         return heard
 
-    def _keep(self, session: Session) -> None:
+    def _keep(self, session: Session, now: float) -> None:
         self._sessions[session.journal.pid] = session
+        if self._handed_over is not None:
+            self._leave_behind(session, now)
         while len(self._sessions) > self.options.max_sessions:
             self._sessions.popitem(last=False)[1].journal.clear()
+
+    def hand_over(self, now: float) -> None:
+        """Leave all that is kept for the next process, if it is to be found there; as the server closes."""
+        if self._shelf is not None and self._handed_over is None:
+            self._handed_over = set()
+            self._shelf.begin(self.timeline, now)
+            for session in self._sessions.values():
+                self._leave_behind(session, now)
+
+    def _leave_behind(self, session: Session, now: float) -> None:
+        assert self._shelf is not None
+        assert self._handed_over is not None
+        self._handed_over.add(session.journal.pid)
+        self._shelf.put(session, now)
 
     @property
     def size(self) -> int:
@@ -163,11 +163,12 @@ class Recovery:
                 break
             self.forget(session)
         then = now - self._bounds.max_age
-        self._journal.forget_before(then)
+        self.timeline.shared.forget_before(then)
         for socket in self.live.values():
             if socket.journal is not None:
                 socket.journal.forget_before(then)
-        return bool(self.size or self._sessions)
+        found = self._shelf is not None and self._shelf.sweep(now)
+        return bool(self.size or self._sessions or found)
 
     def returned(self, auth: Mapping[str, Any], now: float) -> tuple[Missed | None, str | None]:
         """Return the session of a client that says that it has come back; or tell why there is none."""
@@ -192,13 +193,26 @@ class Recovery:
         if earlier is not None:
             earlier.connection.session.shut("transport close", "the client has come back")
         self.sweep(now)
-        session = self._sessions.get(claims.pid)
+        session = self._sessions.get(claims.pid) or self._found(claims, now)
         if session is None:
             raise Lost("the session is unknown, expired, or was recovered already")
-        since = self._since(session, claims.offset)
+        since = self.timeline.number_of(claims.offset, session.journal)
         # For it to be known now whether all is kept.
         self.missed(session, since)
         return Missed(self, session, since)
+
+    def _found(self, claims: Claims, now: float) -> Session | None:
+        """Return the session of a client that an earlier process has left; None if there is none.
+
+        Raises:
+            Lost: Not all that it has missed is kept.
+        """
+        if self._shelf is None or not claims.pid:
+            return None
+        session = self._shelf.take(claims.pid, claims.offset, self.timeline, self._bounds, now)
+        if session is not None:
+            self._keep(session, now)
+        return session
 
     def enter(self, socket: Socket, journal: Journal, missed: Missed | None, now: float) -> Sequence[Encoded]:
         """Learn that a socket has been let in; return the packets that it has missed.
@@ -211,7 +225,7 @@ class Recovery:
         packets: Sequence[Encoded] = ()
         if missed is None:
             # What was sent meanwhile wasn't meant for it.
-            journal.began = self.last
+            journal.began = journal.start = self.timeline.last
         else:
             session = missed.session
             if self._sessions.get(journal.pid) is not session:
@@ -228,20 +242,6 @@ class Recovery:
             del self._sessions[session.journal.pid]
             session.journal.clear()
 
-    def _text(self, number: int) -> str:
-        return f"{self._mark}{number:x}"
-
-    def _since(self, session: Session, offset: Any) -> int:
-        """Return the number of the last event that a client has seen."""
-        began = session.journal.began
-        mark = self._mark
-        if not isinstance(offset, str) or not offset.startswith(mark) or len(offset) > len(mark) + 16:
-            # It has seen none, or one of another server that ran here before: clients forget no offset.
-            return began
-        digits = offset[len(mark) :]
-        number = int(digits, 16) if digits and not set(digits) - _HEX else began
-        return number if began <= number <= self.last else began
-
     def missed(self, session: Session, since: int) -> list[Encoded]:
         """Return the packets that a session has missed, in order.
 
@@ -249,17 +249,10 @@ class Recovery:
             Lost: Not all of them are kept; the session isn't either, then.
         """
         try:
-            shared = self._journal.since(since, session.horizon)
-            own = session.journal.since(since, session.horizon)
+            return [entry.encoded for entry in self.timeline.missed(session, since)]
         except Lost:
             self.forget(session)
             raise
-        shared = [entry for entry in shared if entry.is_for(session.rooms)]
-        return [entry.encoded for entry in sorted((*shared, *own), key=_offset_of)]
-
-
-def _offset_of(entry: Entry) -> int:
-    return entry.offset
 
 
 class Missed(NamedTuple):

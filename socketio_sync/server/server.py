@@ -74,6 +74,7 @@ class Server(Endpoint):
         self.options = options_of(ServerOptions, options)
         self.engine = EngineServer.with_acceptor(self.options.engine_options(), self._accept)
         self.engine.max_pending = self.options.max_pending
+        self.engine.before_close = self._hand_over
         self.codec = _codec_for(self.options)
         self.namespaces: dict[str, Namespace] = {}
         self._parents: dict[Any, ParentNamespace] = {}
@@ -86,6 +87,10 @@ class Server(Endpoint):
 
     def _watch(self) -> None:
         self._watchdog = watch(self.engine, self.options)
+
+    def _hand_over(self) -> None:
+        for namespace in tuple(self.namespaces.values()):
+            namespace.hand_over()
 
     def _accept(self, engine: EngineServer, session: EngineSocket) -> Connection:
         return Connection(self, session)

@@ -14,69 +14,11 @@ from socketio_sync import ConnectionRefused, Server, Socket
 from socketio_sync.options import RecoveryOptions
 from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.server.recovery import Recovery
+from tests.support.came_back import Client
 from tests.support.client import Poller
 from tests.support.outcomes import in_thread
 from tests.support.server import Running, Servers, eventually
-from tests.support.sio_client import Connect, SioClient
-
-
-class Client:
-    """One that comes back: it remembers what the official client remembers."""
-
-    def __init__(self, site: Running, connect: Connect) -> None:
-        self._site = site
-        self._connect = connect
-        self.pid = ""
-        self.offset: Any = None
-        self.wire: SioClient
-        self.got: list[tuple[Any, ...]] = []
-        # The types of the packets that came, without acknowledgements.
-        self.order: list[int] = []
-        self.arrive()
-
-    def arrive(self, **changes: Any) -> Socket:
-        """Connect, with what is remembered; return the server's socket."""
-        auth = {"pid": self.pid} if self.pid else {}
-        if self.offset is not None:
-            auth["offset"] = self.offset
-        self.wire = self._connect(self._site, join=False)
-        replies: list[Any] = []
-        original = self.wire._on_incoming
-
-        def spy(packet: Any) -> None:
-            if packet.type != 3:
-                self.order.append(packet.type)
-            if packet.type == 0:
-                replies.append(packet.data)
-            original(packet)
-
-        self.wire._on_incoming = spy  # type: ignore[method-assign]
-        count = len(self._site.sockets)
-        self.wire.join(auth={**auth, **changes})
-        self.pid = replies[0]["pid"]
-        eventually(lambda: len(self._site.sockets) > count)
-        self.read()
-        return self._site.sockets[-1]
-
-    def read(self) -> list[tuple[Any, ...]]:
-        """Take what has come, without the offsets; return name and arguments of each."""
-        self.wire.call("echo")
-        got = []
-        for _, name, arguments in self.wire.events:
-            if arguments and isinstance(arguments[-1], str):
-                self.offset = arguments[-1]
-                arguments = arguments[:-1]
-            got.append((name, *arguments))
-        self.wire.events.clear()
-        self.got += got
-        return got
-
-    def cut(self) -> None:
-        """Lose the connection, and let the server notice."""
-        count = len(self._site.reasons())
-        self.wire.kill()
-        eventually(lambda: len(self._site.reasons()) > count)
-
+from tests.support.sio_client import Connect
 
 Arrive = Callable[..., tuple[Running, Client, Socket]]
 
@@ -586,7 +528,7 @@ def test_bounds_must_be_positive(wrong: dict[str, int]) -> None:
 
 def test_events_are_kept_as_long_as_somebody_may_have_missed_them() -> None:
     recovery = Recovery(RecoveryOptions(max_disconnection_duration=100), max_delay=45.0)
-    offset, _ = recovery.next_offset()
+    offset, _ = recovery.timeline.next_offset()
     recovery.record(None, offset, Encoded(b"news"), 0.0)
     assert recovery.sweep(144.0)
     assert not recovery.sweep(146.0)
