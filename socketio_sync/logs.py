@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 ROOT = "socketio_sync"
 DEBUG_VARIABLE = "SOCKETIO_SYNC_DEBUG"
@@ -42,6 +42,17 @@ def shown(payload: object) -> str:
     """Return a payload as a log line may show it: escaped, and cut at 200 characters."""
     text = ascii(payload)
     return text if len(text) <= CUT else f"{text[:CUT]}... ({len(text)} characters)"
+
+
+def contain(logger: logging.Logger, function: Callable[..., object], *args: object) -> None:
+    """Call one of several functions each of which has to be called, whatever becomes of the others.
+
+    What it raises is a defect, ours or that of an adapter or a parser of the application's, and is logged.
+    """
+    try:
+        function(*args)
+    except Exception:
+        logger.exception("a defect: %s failed", getattr(function, "__qualname__", function))
 
 
 class Throttle:

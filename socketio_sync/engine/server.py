@@ -329,11 +329,11 @@ class EngineServer(Events):
     def admit(self, session: EngineSocket, transport: Any) -> None:
         """Enter a session into the table and give it its handler."""
         handler = self._accept(self, session)
-        self._sessions[session.id] = session
-        self.opened += 1
         # Only where something is limited: otherwise nothing stands in the way of a message.
         guarded = handler if self.rates is None else self.rates.guarded(session, handler)
         session.attach(transport, guarded)
+        self._sessions[session.id] = session
+        self.opened += 1
         logger.debug("session %s: open over %s, protocol %d", session.id, transport.name, session.protocol)
         handler.on_open()
 

@@ -12,7 +12,7 @@ from typing import Any
 from socketio_sync.engine.events import Events
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.watched import NAMES, WatchedHandler, watch
-from socketio_sync.logs import Throttle, shown
+from socketio_sync.logs import Throttle, contain, shown
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.heartbeat import Due, Heartbeat
 from socketio_sync.protocol.engineio.packet import CLOSE, MESSAGE, PING, PONG, Batch, Message
@@ -294,13 +294,14 @@ class EngineSocket(Events):
         self.is_open = False
         self.on_message = _ignore
         self.reason = reason
-        self._beat_timer.cancel()
+        contain(logger, self._beat_timer.cancel)
         logger.debug("session %s: closed: %s %s", self.id, reason, description)
-        self.transport.close(code, description if self.refused and len(description) < 100 else reason)
-        self._on_closed(self)
+        told = description if self.refused and len(description) < 100 else reason
+        contain(logger, self.transport.close, code, told)
+        contain(logger, self._on_closed, self)
         if self._flushing is not None:
-            self._check_flushed()
-        self._handler.on_close(reason, description)
+            contain(logger, self._check_flushed)
+        contain(logger, self._handler.on_close, reason, description)
         self._emit("close", reason, description)
 
     def move_to(self, transport: Transport) -> None:

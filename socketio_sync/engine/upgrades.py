@@ -85,14 +85,19 @@ class Upgrades:
         taken = self.take_over(environ, start_response)
         if taken is None:
             return self._write(unavailable(environ), environ, start_response)
-        if moving is None:
-            transport = self._open(environ, request, (sid, revision), taken, response, agreed)
-        else:
-            transport = self._probe(moving, taken, response, agreed)
-        if taken.detached:
-            transport.start(taken.buffered)
-        else:
-            transport.run(taken.buffered)
+        try:
+            if moving is None:
+                transport = self._open(environ, request, (sid, revision), taken, response, agreed)
+            else:
+                transport = self._probe(moving, taken, response, agreed)
+            if taken.detached:
+                transport.start(taken.buffered)
+            else:
+                transport.run(taken.buffered)
+        except BaseException:
+            # The host has let go of it: nobody else would close it.
+            taken.stream.close()
+            raise
         return taken.release()
 
     def _moving(self, request: Request) -> EngineSocket | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socketio_sync.engine.server import new_id
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.exceptions import ConnectionRefused
-from socketio_sync.logs import shown
+from socketio_sync.logs import contain, shown
 from socketio_sync.protocol.engineio.handshake import parse_query
 from socketio_sync.protocol.engineio.packet import Message
 from socketio_sync.protocol.socketio.codec import Encoded
@@ -167,11 +167,17 @@ class Connection(Inbox):
         socket.connected = True
         # Read once, as another thread may register one meanwhile: a client is welcomed here or behind them.
         gated = bool(namespace.hooks.gates)
-        if not gated:
-            self._welcome(socket, packets)
-        namespace.add(socket)
-        if missed is not None:
-            namespace.adapter.join(socket, missed.session.rooms)
+        try:
+            if not gated:
+                self._welcome(socket, packets)
+            namespace.add(socket)
+            if missed is not None:
+                namespace.adapter.join(socket, missed.session.rooms)
+        except BaseException:
+            # The application hasn't heard of it, and never will.
+            self.sockets.pop(namespace.name, None)
+            socket.on_refused()
+            raise
         if gated:
             socket.lane.submit(0, self._pass_gates, (socket, packets))
         else:
@@ -258,15 +264,15 @@ class Connection(Inbox):
     def on_close(self, reason: str, description: str) -> None:
         """Learn that the session is over: every socket leaves with the reason."""
         if self._connect_timer is not None:
-            self._connect_timer.cancel()
+            contain(logger, self._connect_timer.cancel)
         else:
             self._server.engine.joined -= 1
         if self._attachment_timer is not None:
-            self._attachment_timer.cancel()
+            contain(logger, self._attachment_timer.cancel)
         sockets = tuple(self.sockets.values())
         self.sockets.clear()
         for socket in sockets:
-            socket.on_close(reason, description)
+            contain(logger, socket.on_close, reason, description)
 
     # -- outbound ---------------------------------------------------------------------------------
 

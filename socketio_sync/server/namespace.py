@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ from socketio_sync.transports.workers import Backlog, Lane
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
+
+logger = logging.getLogger(__name__)
 
 
 class Namespace(Endpoint):
@@ -350,7 +354,16 @@ class Namespace(Endpoint):
 def _fan_out(sockets: Sequence[Socket], batch: Batch) -> None:
     for socket in sockets:
         if socket.connected:
-            socket.connection.session.transport.send_shared(batch)
+            session = socket.connection.session
+            try:
+                session.transport.send_shared(batch)
+            except Exception:
+                # A defect, which costs nobody else the message; nor may this one miss it and not know.
+                logger.exception(
+                    "a message can't be sent to socket %s, whose connection is closed", socket.id
+                )
+                runtime = socket.connection.runtime
+                runtime.soon(partial(session.shut, "transport error", "it can't be sent to", code=1011))
 
 
 def _watch(sockets: Sequence[Socket], event: Sequence[Any]) -> None:

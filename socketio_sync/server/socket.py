@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.exceptions import Disconnected, RoomLimitError, SocketIOError
+from socketio_sync.logs import contain
 from socketio_sync.options import ServerOptions
 from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.protocol.socketio.packet import ACK, DISCONNECT, EVENT, Packet
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from socketio_sync.server.connection import Connection
     from socketio_sync.server.journal import Journal
     from socketio_sync.server.namespace import Namespace
+
+logger = logging.getLogger(__name__)
 
 # Half the time of calling the class of a named tuple.
 new_packet = tuple.__new__
@@ -329,12 +333,12 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
         self._over = True
         namespace = self.namespace
         if self.journal is not None and namespace.recovery is not None:
-            namespace.recovery.leave(self, self.journal, reason, namespace.now())
-            namespace.sweep_later()
-        namespace.remove(self)
+            contain(logger, namespace.recovery.leave, self, self.journal, reason, namespace.now())
+            contain(logger, namespace.sweep_later)
+        contain(logger, namespace.remove, self)
         # One by one, in the same table: another thread may enter or remove one meanwhile.
         for ack_id in tuple(self._acks):
-            self.fail_ack(ack_id, Disconnected(reason))
+            contain(logger, self.fail_ack, ack_id, Disconnected(reason))
 
     def _closed(self, why: tuple[str, str]) -> None:
         reason, description = why
@@ -342,7 +346,7 @@ class Socket(Chain, Flags["SocketOperator"], Listening):
             run_lifecycle(self, "disconnecting", reason, description)
         finally:
             # Whatever a handler raises that nobody may contain, SystemExit for one.
-            self.namespace.adapter.leave_all(self)
+            contain(logger, self.namespace.adapter.leave_all, self)
             try:
                 run_lifecycle(self, "disconnect", reason, description)
             finally:

@@ -6,11 +6,14 @@ per turn of the loop, however many messages the turn produced for it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from time import time
 from typing import Any, Protocol, TypeAlias
 
 from socketio_sync.protocol.engineio.packet import Batch
+
+logger = logging.getLogger(__name__)
 
 # An application that hasn't yielded for this long doesn't have its output collected any more: one
 # that computes for long must not delay what it has emitted.
@@ -115,4 +118,8 @@ class Outbox:
         finally:
             dirty, self._dirty = self._dirty, []
             for connection in dirty:
-                connection.flush()
+                try:
+                    connection.flush()
+                except Exception:
+                    # The others mustn't wait for ever; this one is missed by the heartbeat.
+                    logger.exception("a defect: a connection can't be flushed")

@@ -85,10 +85,14 @@ def take_over(environ: Environ, start_response: Callable[..., Any]) -> Takeover 
     found = _find(environ, start_response, sock)
     detached = not isinstance(sock, SSLSocket)
     stream: Stream = plain_stream(sock.detach()) if detached else TLSStream(sock)
-    # Only now: with the descriptor gone, the host's buffered reader can hand out what
-    # it holds, but can't read more.
-    buffered = found.take_buffered()
-    found.finish()
+    try:
+        # Only now: with the descriptor gone, the host's buffered reader can hand out what
+        # it holds, but can't read more.
+        buffered = found.take_buffered()
+        found.finish()
+    except BaseException:
+        stream.close()
+        raise
     return Takeover(stream, buffered, environ.get("wsgi.websocket") is not None, detached, found.release)
 
 

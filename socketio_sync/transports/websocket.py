@@ -14,6 +14,7 @@ from gevent import Timeout, getcurrent
 from greenlet import GreenletExit
 
 from socketio_sync.exceptions import PacketError
+from socketio_sync.logs import contain
 from socketio_sync.options import DeflateOptions, EngineOptions
 from socketio_sync.protocol.engineio.packet import Batch, Message, decode_binary, decode_text
 from socketio_sync.protocol.websocket.deflate import Agreement, Inflater
@@ -379,18 +380,16 @@ class WebSocketTransport:
 
     def _finish(self, reason: str, description: str) -> None:
         """Let everything go, once; the one way out."""
-        if self._watcher is None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is None:
             return
-        self._runtime.workers.closed()
-        self._watcher.stop()
-        self._watcher.close()
-        self._watcher = None
         self._taker = None
-        self._writer.stop()
-        self._stream.close()
-        if self._close_timer is not None:
-            self._close_timer.cancel()
         self._closing = True
+        for let_go in (self._runtime.workers.closed, watcher.stop, watcher.close, self._writer.stop):
+            contain(logger, let_go)
+        contain(logger, self._stream.close)
+        if self._close_timer is not None:
+            contain(logger, self._close_timer.cancel)
         if self._waiter is not None:
             self._runtime.soon(self._release)
         self.handler.on_close(reason, description)
