@@ -1,7 +1,7 @@
 """The WebSocket layer by itself, without Engine.IO: every message comes back as it is.
 
 Usage: python -m tests.conformance.echo, which says its port; with ``deflate``, messages are compressed for
-who wants it.
+who wants it. A client that asks for ``/?close=4321&reason=bye`` is closed so behind its first message.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gevent
 from gevent.pywsgi import WSGIServer
@@ -25,10 +26,10 @@ from socketio_sync.transports.takeover import take_over
 from socketio_sync.transports.websocket import WebSocketTransport
 from socketio_sync.types import Environ, StartResponse
 
-# As long as Autobahn's cases are, and in as many pieces.
+# As long as Autobahn's cases are, and in as many pieces: behind 65,536 it sends an empty one.
 MAX_MESSAGE = 16 * 1024 * 1024
 OPTIONS = EngineOptions(
-    max_http_buffer_size=MAX_MESSAGE, max_fragments=65_536, max_outbound_bytes=4 * MAX_MESSAGE
+    max_http_buffer_size=MAX_MESSAGE, max_fragments=65_537, max_outbound_bytes=4 * MAX_MESSAGE
 )
 DEFLATE = DeflateOptions(threshold=0)
 
@@ -68,9 +69,15 @@ class Echo:
 
     transport: WebSocketTransport
 
+    def __init__(self, query: str) -> None:
+        self._asked = dict(parse_qsl(query, keep_blank_values=True))
+
     def on_message(self, data: str | bytes) -> None:
         binary = isinstance(data, bytes)
         self.transport.send([Message(data if isinstance(data, bytes) else data.encode(), binary)])
+        if "close" in self._asked:
+            code = self._asked["close"]
+            self.transport.close(int(code) if code else None, self._asked.get("reason", ""))
 
     def on_packet(self, type: int, data: str | bytes) -> None:
         """There are messages only."""
@@ -98,7 +105,7 @@ def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     response = upgrade_response(parse_upgrade(environ), headers)
     taken = take_over(environ, start_response)
     assert taken is not None
-    handler = Echo()
+    handler = Echo(environ.get("QUERY_STRING", ""))
     handler.transport = transport = RawTransport(runtime, taken.stream, handler, OPTIONS, revision=4)
     if agreed is not None:
         transport.compress(agreed[1], DEFLATE)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PACKAGE = HERE / "package.json"
-CACHE = HERE.parent.parent / ".cache" / "interop"
+CACHE = HERE.parent.parent / ".cache"
 INSTALL_TIMEOUT = 300.0
 
 
@@ -55,23 +55,24 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join(folders), **more}
 
 
-def install() -> Path:
-    """Return the folder of the installed clients; install them if ``package.json`` has changed.
+def install(package: Path = PACKAGE) -> Path:
+    """Return the folder of what a ``package.json`` names; install it if that file has changed.
 
     Raises:
         ToolMissing: There is no npm.
         RuntimeError: npm has failed; the message holds what it says.
     """
-    digest = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()[:16]
-    modules = CACHE / digest / "node_modules"
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+    cache = CACHE / package.parent.name
+    modules = cache / digest / "node_modules"
     if modules.is_dir():
         return modules
-    CACHE.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
     # Renamed when it is complete: an interrupted installation is never taken for one.
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix="incomplete-") as folder:
+    with tempfile.TemporaryDirectory(dir=cache, prefix="incomplete-") as folder:
         target = Path(folder) / "clients"
         target.mkdir()
-        shutil.copy(PACKAGE, target)
+        shutil.copy(package, target)
         command = [tool("npm"), "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
         done = subprocess.run(
             command, cwd=target, env=environment(), capture_output=True, text=True, timeout=INSTALL_TIMEOUT
