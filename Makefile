@@ -26,6 +26,7 @@ help:
 	@echo "make micro        pyperf benchmarks of each layer; OUT=file keeps the results there"
 	@echo "make fuzz         random input for every decoder and the whole server, 10 minutes; ARGS='--seed N'"
 	@echo "make reliability  the promises of docs/topics/reliability.md at full length, about half an hour"
+	@echo "make autobahn     Autobahn's suite against the WebSocket layer, half an hour, with a Python 2.7; ARGS='--cases 9 12.1'"
 	@echo "make docs         writes the pages of docs/reference that are made from the code"
 	@echo "make build        sdist and wheel into dist/"
 	@echo "make clean        remove everything that make made"
@@ -80,13 +81,16 @@ budget: venv
 micro: venv
 	$(PYTHON) -m benchmarks.micro $(if $(OUT),--output $(OUT))
 
-.PHONY: fuzz reliability
+.PHONY: fuzz reliability autobahn
 
 fuzz: venv
 	$(PYTHON) -m tests.fuzz $(ARGS)
 
 reliability: venv
 	RELIABILITY=full $(PYTHON) -m pytest tests/reliability $(ARGS)
+
+autobahn: venv
+	$(PYTHON) -m tests.conformance.autobahn $(ARGS)
 
 .PHONY: docs
 

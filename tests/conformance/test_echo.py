@@ -1,6 +1,7 @@
 """The WebSocket layer as a raw echo, against the independent client of the ``websockets`` library.
 
-The cases are those of the sections of the Autobahn test suite, written out; it runs on Python 2 only.
+The cases are those of the sections of Autobahn's test suite, written out; ``make autobahn`` runs that
+itself, where there is a Python 2.
 """
 
 from __future__ import annotations
