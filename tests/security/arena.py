@@ -119,7 +119,8 @@ class Arena:
         finally:
             connection.close()
 
-    def _report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
+        """Ask the bystander how it has fared since it was asked last; see its ``report``."""
         self._bystander.tell("report")
         return dict(json.loads(self._bystander.line()))
 
@@ -141,7 +142,7 @@ class Arena:
             within: How soon all must be let go when the attackers have closed, in seconds.
         """
         before = self.stats()
-        self._report()
+        self.report()
         outcome = Outcome()
         yield outcome
         close_all()
@@ -174,9 +175,9 @@ class Arena:
 
     def _slowest(self) -> float:
         """Wait until the bystander is answered again; return how long it has waited for an answer at most."""
-        reports = []
+        reports: list[dict[str, Any]] = []
         while not reports or not reports[-1]["answers"]:
-            reports.append(self._report())
+            reports.append(self.report())
             assert reports[-1]["here"]
             assert len(reports) < 1000
         return float(max(report["slowest"] for report in reports))

@@ -155,6 +155,11 @@ def rooms(socket: Socket, count: int) -> None:
     socket.join(*range(count))
 
 
+@io.on("tell")
+def tell(socket: Socket, room: int, *values: Any) -> None:
+    socket.to(room).emit("told", *values)
+
+
 @io.on("subscribe")
 def subscribe(socket: Socket) -> None:
     socket.join("subscribers")
