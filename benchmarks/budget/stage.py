@@ -13,7 +13,7 @@ from benchmarks.budget.client import DEADLINE
 from benchmarks.budget.counting import CallCounter, Calls, per_unit
 from socketio_sync import Server
 from socketio_sync.run import Runner
-from socketio_sync.transports import outbox, polling, websocket
+from socketio_sync.transports import outbox, polling, workers
 
 
 class Closable(Protocol):
@@ -30,7 +30,12 @@ WARM_UP = 20
 GROUPS = 5
 
 # How long a reader or a handler may run before something is done about it, in seconds.
-_LIMITS = ((outbox, "STALE"), (polling, "SLICE_SECONDS"), (websocket, "SLICE_SECONDS"))
+_LIMITS = (
+    (outbox, "STALE"),
+    (polling, "SLICE_SECONDS"),
+    (workers, "SLICE_SECONDS"),
+    (workers, "TURN_SECONDS"),
+)
 
 
 def echo(socket: Any, *values: Any) -> Any:

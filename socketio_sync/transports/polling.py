@@ -24,7 +24,7 @@ from socketio_sync.protocol.engineio.payload import (
 from socketio_sync.transports.base import TransportHandler
 from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.takeover import PeerWatch
-from socketio_sync.transports.websocket import SLICE_SECONDS
+from socketio_sync.transports.workers import SLICE_SECONDS
 from socketio_sync.types import Environ
 
 # A client with more than this queued is behind.

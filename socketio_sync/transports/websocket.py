@@ -28,9 +28,6 @@ from socketio_sync.transports.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-# How long one connection may keep the loop.
-SLICE_SECONDS = 0.005
-
 
 class WebSocketTransport:
     """One WebSocket. Every method is for the hub's thread.
@@ -86,13 +83,12 @@ class WebSocketTransport:
         # Revision 3 has the packet's type in front.
         self._plain_binary = revision == 4
         self._encoder = encoder_for(revision, base64)
-        self._frames = FrameReader(
-            max_message=options.max_http_buffer_size, max_fragments=options.max_fragments
-        )
+        most, fragments = options.max_http_buffer_size, options.max_fragments
+        self._frames = FrameReader(max_message=most, max_fragments=fragments)
         self._writer = self.writer_type(runtime, stream, options, self)
         # Where it holds decrypted bytes, no descriptor is readable.
         self._tls = stream if isinstance(stream, TLSStream) else None
-        # The greenlet that takes in at the moment.
+        # The greenlet that takes in at the moment; False where that has to wait for its turn.
         self._taker: Any = None
         # What was received and isn't handled yet, and whether nobody is at it.
         self._events: Iterator[Event] = iter(())
@@ -102,10 +98,8 @@ class WebSocketTransport:
         self._watcher: Any = None
         self._paused = False
         # Whether reading must stop before the next event, and whether it has.
-        self._hold = False
-        self._held_back = False
-        # Acknowledgements that nobody reads must stop the asking; half of the bound leaves
-        # room for what the events already taken in will still answer.
+        self._hold = self._held_back = False
+        # Half of the bound leaves room for what the events already taken in will still answer.
         self._resume_at = options.max_outbound_bytes // 2
         self._closing = False
         self._failure: tuple[str, str] | None = None
@@ -218,7 +212,7 @@ class WebSocketTransport:
         if self._failure is not None:
             self._finish(*self._failure)
         elif self._held_back and not self._hold_back():
-            self._again()
+            self._runtime.workers.serve_soon(self)
 
     def on_backlog(self) -> None:
         """Learn that more waits for the peer than it should: nothing more is asked of us meanwhile."""
@@ -302,16 +296,15 @@ class WebSocketTransport:
                 if self._hold and self._hold_back():
                     self.leave()
                     break
-                if many and time() - began > SLICE_SECONDS:
+                if many and time() - began > runtime.workers.slice:
                     self.leave()
-                    runtime.after_poll(self._again)
-                    break
+                    self._give_way()
+                    return
             self._taker = None
             if self._failure is not None:
                 self._finish(*self._failure)
             elif self._tls is not None and self._tls.pending() and not self._left:
-                # Decrypted bytes that make no descriptor readable.
-                runtime.after_poll(self._again)
+                self._give_way()
         except BaseException as error:
             # Not the application's: what its handlers raise ends before it comes here.
             self._finish("transport error", repr(error))
@@ -324,8 +317,15 @@ class WebSocketTransport:
         self._taker = None
         self._left = True
 
-    def _again(self) -> None:
+    def _give_way(self) -> None:
+        # Behind the others, and their answers; not before as well, or it would be due twice, and so on.
+        self._taker = False
+        self._runtime.after_poll(lambda: self._runtime.soon(self._on_turn))
+
+    def _on_turn(self) -> None:
+        self._taker = None
         self._runtime.workers.serve_soon(self)
+        self._go_on()
 
     def _hold_back(self) -> bool:
         """Stop reading while that is paused or too much waits for the peer, else begin again; tell which."""

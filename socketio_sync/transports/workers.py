@@ -28,6 +28,12 @@ MAX_IDLE = 256
 # Behind the descriptors' own watchers, which say what is readable.
 _LAST = -2
 
+# How long one connection may keep the loop, and how long all together that are served in one turn: where
+# there are more, each has less, so that whoever asks for little doesn't wait for all that others ask for.
+SLICE_SECONDS = 0.005
+TURN_SECONDS = 0.01
+_FEW = int(TURN_SECONDS / SLICE_SECONDS)
+
 _DONE = object()
 
 # A function and its one argument: a call with a tuple of arguments would cost every event another level of
@@ -63,6 +69,7 @@ class Workers:
         serving: The worker that runs now and takes in for a connection: a job may run in its greenlet.
             None while a job or anybody else runs, and where something else makes it wait.
         handling: The worker that has begun a job in this way and hasn't come back from it.
+        slice: How long, in seconds, each connection may take in this turn, what it is at not counted.
     """
 
     __slots__ = (
@@ -76,6 +83,7 @@ class Workers:
         "_ready",
         "handling",
         "serving",
+        "slice",
     )
 
     def __init__(self, hub: Any) -> None:
@@ -86,6 +94,7 @@ class Workers:
         self._alive = 0
         self.serving: Worker | None = None
         self.handling: Worker | None = None
+        self.slice = SLICE_SECONDS
         # The connections to serve in this turn.
         self._ready: list[Readable] = []
         self._connections = 0
@@ -142,6 +151,9 @@ class Workers:
 
     def _serve(self) -> None:
         """Serve all who are ready; in the hub's own greenlet."""
+        # Asking for the length would cost every turn a call.
+        is_crowd = self._ready[_FEW : _FEW + 1]
+        self.slice = TURN_SECONDS / len(self._ready) if is_crowd else SLICE_SECONDS
         while self._ready:
             self._enter((self._lead, self._ready), None)
             # Here again, the worker has served all, or it blocks.

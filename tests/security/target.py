@@ -156,7 +156,7 @@ def rooms(socket: Socket, count: int) -> None:
 
 
 @io.on("tell")
-def tell(socket: Socket, room: int, *values: Any) -> None:
+def tell(socket: Socket, room: str | int, *values: Any) -> None:
     socket.to(room).emit("told", *values)
 
 

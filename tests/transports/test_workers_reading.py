@@ -13,7 +13,7 @@ from gevent.event import Event
 from gevent.local import local
 
 from socketio_sync.transports.runtime import Runtime
-from socketio_sync.transports.workers import Backlog, Lane, Worker
+from socketio_sync.transports.workers import SLICE_SECONDS, TURN_SECONDS, Backlog, Lane, Worker
 from tests.support.transport_handler import TEXT, Wire, Wires, eventually, tcp_pair, unix_pair
 from tests.support.ws_client import frame
 
@@ -298,3 +298,42 @@ def test_all_that_are_readable_are_served_by_one_greenlet(wires: Wires) -> None:
         wire.peer.sock._sock.sendall(texts("x"))
     eventually(lambda: len(greenlets) == 20)
     assert len(set(greenlets)) == 1
+
+
+def test_who_always_has_more_gets_one_slice_a_turn_however_many_there_are(wires: Wires) -> None:
+    # In the kernel, behind what is being taken in, there is always more: it is readable all the time.
+    order: list[str] = []
+
+    def flood(data: str) -> None:
+        order.append("flood")
+        until = time.monotonic() + SLICE_SECONDS
+        while time.monotonic() < until:
+            pass
+
+    def answer(data: str) -> None:
+        order.append("polite")
+        if order.count("polite") < 10:
+            polite.peer.send(texts("again"))
+
+    flooder, polite = serve(wires, flood), serve(wires, answer)
+    for _ in range(2):
+        flooder.peer.send(texts(*(f"{number:03}{'x' * 500}" for number in range(150))))
+    polite.peer.send(texts("first"))
+    eventually(lambda: order.count("polite") == 10)
+    runs = "".join(each[0] for each in order).split("p")
+    assert max(map(len, runs)) <= 2, order
+
+
+def test_many_that_are_ready_share_the_time_of_a_turn(wires: Wires) -> None:
+    slices = []
+
+    def job(data: str) -> None:
+        slices.append(wires.runtime.workers.slice)
+
+    several = [serve(wires, job) for _ in range(20)]
+    for wire in several[:1]:
+        wire.peer.send(texts("alone"))
+    eventually(lambda: slices == [SLICE_SECONDS])
+    for wire in several:
+        wire.peer.send(texts("together"))
+    eventually(lambda: slices[1:] == [TURN_SECONDS / 20] * 20)
