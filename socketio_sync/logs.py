@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 ROOT = "socketio_sync"
 DEBUG_VARIABLE = "SOCKETIO_SYNC_DEBUG"
 CUT = 200
+# The longest line about what a client did, in bytes.
+LONGEST = 300
 MAX_REASONS = 1000
 
 
@@ -55,9 +57,20 @@ def contain(logger: logging.Logger, function: Callable[..., object], *args: obje
         logger.exception("a defect: %s failed", getattr(function, "__qualname__", function))
 
 
+def one_line(text: str, most: int = LONGEST) -> str:
+    """Return a text as one line of printable characters, cut at so many bytes of UTF-8."""
+    if not text.isprintable():
+        text = "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+        )
+    data = text.encode()
+    return text if len(data) <= most else f"{data[: most - 3].decode(errors='ignore')}..."
+
+
 class Throttle:
     """Logs the repeats of a problem as a count: at most ``burst`` lines a second for each reason.
 
+    Each is one line of printable characters, of at most ``LONGEST`` bytes, whatever was sent by whom.
     May be used from any greenlet or thread; a race can cost a line, never an error.
     """
 
@@ -86,4 +99,12 @@ class Throttle:
             self._seen[reason] = (second, 1)
             left_out = max(0, count - self._burst)
         suffix = f" ({left_out} more of this kind left out)" if left_out else ""
-        self._logger.warning(message + "%s", *args, suffix)
+        # Once: to make a text may take its time.
+        args = tuple(each if isinstance(each, int | float) else str(each) for each in args)
+        line = message % args
+        bounded = one_line(line, LONGEST - len(suffix))
+        if bounded == line:
+            # With its template, by which programs that collect logs tell kinds of lines apart.
+            self._logger.warning(message + "%s", *args, suffix)
+        else:
+            self._logger.warning("%s%s", bounded, suffix)

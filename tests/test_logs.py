@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from socketio_sync.logs import CUT, DEBUG_VARIABLE, MAX_REASONS, ROOT, Throttle, configure, shown
+from socketio_sync.logs import CUT, DEBUG_VARIABLE, LONGEST, MAX_REASONS, ROOT, Throttle, configure, shown
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +102,59 @@ def test_what_was_left_out_is_counted(
         "problem",
         "problem (3 more of this kind left out)",
     ]
+
+
+def line_of(caplog: pytest.LogCaptureFixture, message: str, *args: object, again: int = 0) -> str:
+    """Log something, as often again as it takes to be left out; return the last line."""
+    throttle = Throttle(logging.getLogger("test.throttle"))
+    for _ in range(1 + again):
+        throttle.warning("same", message, *args)
+    return caplog.records[-1].getMessage()
+
+
+@pytest.mark.parametrize(("length", "cut"), [(LONGEST, False), (LONGEST + 1, True)])
+@pytest.mark.parametrize("letter", ["x", "\u00e9"])
+def test_a_line_is_cut_at_300_bytes(
+    caplog: pytest.LogCaptureFixture, length: int, cut: bool, letter: str
+) -> None:
+    text = letter * (length // len(letter.encode()))
+    text += "x" * (length - len(text.encode()))
+    line = line_of(caplog, "%s", text)
+    assert line.endswith("...") is cut
+    assert len(line.encode()) <= LONGEST
+    assert cut or line == text
+
+
+def test_the_count_stands_behind_what_was_cut(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("socketio_sync.logs.time.monotonic", lambda: now[0])
+    throttle = Throttle(logging.getLogger("test.throttle"), burst=1)
+    for _ in range(3):
+        throttle.warning("same", "problem %s", "x" * 1000)
+    now[0] += 1
+    throttle.warning("same", "problem %s", "x" * 1000)
+    line = caplog.records[-1].getMessage()
+    assert len(line) == LONGEST
+    assert line.endswith("x... (2 more of this kind left out)")
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\r\nb", "\x1b[31m", "\x9b31m", "\u2028", "\x85", "\ud83d", "\x00"]
+)
+def test_a_line_stays_one_line_of_printable_text_whatever_was_sent(
+    caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    line = line_of(caplog, "from %s: %d", f"{text}x", 5)
+    assert line.isprintable()
+    assert line.startswith("from ")
+    assert line.endswith("x: 5")
+
+
+def test_the_template_of_an_ordinary_line_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    assert line_of(caplog, "session %s: %d", "a", 5) == "session a: 5"
+    assert caplog.records[-1].msg == "session %s: %d%s"
 
 
 def test_reasons_made_of_what_strangers_sent_do_not_pile_up() -> None:

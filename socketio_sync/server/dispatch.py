@@ -231,7 +231,8 @@ def report(socket: Socket, event: Any, error: BaseException) -> None:
     logger.error(
         "the handler of %s raised (namespace %s, socket %s)",
         shown(event),
-        socket.namespace.name,
+        # Where namespaces are made for whoever asks, the client's own words.
+        shown(socket.namespace.name),
         socket.id,
         exc_info=error,
     )

@@ -246,7 +246,7 @@ def test_a_handler_that_raises_costs_its_event_only(serve: Servers, connect: Con
     records = logged.take()
     texts = [record.getMessage() for record in records]
     assert [text for text in texts if "error handler" not in text] == [
-        f"the handler of {event!r} raised (namespace /, socket {socket.id})" for event in ("bad", "hangs")
+        f"the handler of {event!r} raised (namespace '/', socket {socket.id})" for event in ("bad", "hangs")
     ]
     assert functions(records[0])[-1] == "broken"
 

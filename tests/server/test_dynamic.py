@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -316,3 +317,17 @@ def test_a_parent_may_take_every_name_and_hear_of_every_event(serve: Servers, co
     assert heard == [
         (name, *event) for name in ("/a", "/b/c") for event in (("ping",), ("other", 1), ("ping",))
     ]
+
+
+@pytest.mark.parametrize("event", ["fails", "nobody's"])
+def test_a_name_that_a_client_has_chosen_forges_no_line_of_the_log(
+    serve: Servers, connect: Connect, logged: Logged, event: str
+) -> None:
+    site = serve()
+    site.io.of(re.compile(r"(?s)/.+")).on("fails", lambda socket: 1 / 0)
+    client = connect(site)
+    client.join("/a\nERROR root: forged \x1b[31m")
+    client.emit("fails" if event == "fails" else "unknown", namespace="/a\nERROR root: forged \x1b[31m")
+    (record,) = eventually(lambda: logged.take(logging.WARNING))
+    assert record.getMessage().isprintable()
+    assert "forged" in record.getMessage()

@@ -97,7 +97,9 @@ def test_what_it_raises_is_logged_and_acknowledged_as_that_of_any_handler(
     client = connect(site)
     assert client.call("work") == [{"error": {"message": "nothing there", "type": "LookupError"}}]
     (record,) = logged.take()
-    assert record.getMessage() == (f"the handler of 'work' raised (namespace /, socket {site.sockets[0].id})")
+    assert record.getMessage() == (
+        f"the handler of 'work' raised (namespace '/', socket {site.sockets[0].id})"
+    )
     assert functions(record)[-1] == "work"
     assert seen == [("work", LookupError)]
 
