@@ -5,8 +5,7 @@ Specification: engine.io-protocol, "Upgrade"; wire.md 2.4.
 
 from __future__ import annotations
 
-import logging
-
+from socketio_sync.engine.faults import blame
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.packet import MESSAGE, PONG, Message, Packet
@@ -16,8 +15,8 @@ from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.timers import Timer
 from socketio_sync.transports.websocket import WebSocketTransport
 
-logger = logging.getLogger(__name__)
-
+# What it is called in the log: the session itself goes on.
+UPGRADE = "upgrade given up"
 # While a WebSocket probes, a poll is released at once, and those that come later this often.
 RELEASE_INTERVAL = 0.1
 
@@ -61,6 +60,12 @@ class Probe:
         """Learn that the WebSocket is gone; the session stays on polling."""
         self._stop()
 
+    def on_fault(self, reason: str, description: str) -> None:
+        """Learn that the WebSocket breaks the rules."""
+        if not self._over and self._session.is_open:
+            blame(self._session, UPGRADE, description)
+        self._stop()
+
     def on_drain(self) -> None:
         """Ignore that what was queued has left."""
 
@@ -83,8 +88,7 @@ class Probe:
         self._abandon("the upgrade wasn't completed in time")
 
     def _abandon(self, why: str) -> None:
-        logger.debug("session %s: upgrade given up: %s", self._session.id, why)
-        self._stop()
+        self.on_fault("transport error", why)
         self.transport.close(1008, "upgrade given up")
 
     def _stop(self) -> None:

@@ -295,7 +295,7 @@ class Requests:
         transport = session.transport
         assert isinstance(transport, PollingTransport)
         if transport.answering:
-            session.on_close("transport error", "overlap from client")
+            session.on_fault("transport error", "overlap from client")
             raise Refusal(3, context={"name": "OVERLAP"})
         payload = transport.poll(environ)
         if not session.is_open and not transport.undelivered:
@@ -312,13 +312,13 @@ class Requests:
         if not session.is_open:
             raise Refusal(1, context={"sid": session.id})
         if transport.posting:
-            session.on_close("transport error", "data request overlap from client")
+            session.on_fault("transport error", "data request overlap from client")
             raise Refusal(3, context={"name": "OVERLAP"})
         kind = environ.get("CONTENT_TYPE", "")
         # Looked for first: it's nearly never there, and cutting it out takes five times as long.
         binary = _BINARY in kind and kind.partition(";")[0].strip() == _BINARY
         if binary and session.protocol == 4:
-            session.on_close("transport error", "invalid content")
+            session.on_fault("transport error", "invalid content")
             return empty_answer(400)
         transport.posting = True
         try:
@@ -335,15 +335,13 @@ class Requests:
         except PayloadTooLarge as error:
             return self._too_large(session, error)
         except UnsupportedEncoding as error:
-            session.on_close("transport error", str(error))
+            session.on_fault("transport error", str(error))
             return empty_answer(415, [("Connection", "close")])
         except BodyLost as error:
             session.on_close("transport error", f"data request connection closed prematurely: {error}")
             return empty_answer(400, [("Connection", "close")])
         except PacketError as error:
-            detail = shown(str(error))
-            problems.warning("parse error", "session %s: malformed payload: %s", session.id, detail)
-            session.on_close("parse error", str(error))
+            session.on_fault("parse error", str(error))
             raise Refusal(3, context={"name": "PARSE_ERROR"}) from error
         finally:
             transport.posting = False

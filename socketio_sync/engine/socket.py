@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from socketio_sync.engine.events import Events
+from socketio_sync.engine.faults import blame
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.watched import NAMES, WatchedHandler, watch
 from socketio_sync.logs import Throttle, contain, shown
@@ -244,6 +245,7 @@ class EngineSocket(Events):
             heartbeat.on_pong(self._runtime.timers.now())
             self._on_heartbeat()
         elif type in (PING, PONG):
+            blame(self, "transport error", "invalid heartbeat direction")
             self.refuse("transport error", "invalid heartbeat direction")
         elif type == CLOSE and isinstance(self.transport, PollingTransport):
             self.transport.left_by_client()
@@ -252,10 +254,18 @@ class EngineSocket(Events):
             logger.debug("session %s: ignored packet of type %d: %s", self.id, type, shown(data))
 
     def on_close(self, reason: str, description: str = "") -> None:
-        """Learn that the transport is gone, or that its peer broke the rules; the first call counts."""
+        """Learn that the transport is gone; the first call counts."""
         if self.is_open:
+            if reason == "slow consumer":
+                blame(self, reason, description)
             self.refused = reason == "parse error"
             self._end(reason, description, CLOSE_CODES.get(reason))
+
+    def on_fault(self, reason: str, description: str) -> None:
+        """Learn that the peer broke the rules."""
+        if self.is_open:
+            blame(self, reason, description)
+            self.on_close(reason, description)
 
     def on_drain(self) -> None:
         """Learn that everything queued has left."""

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from socketio_sync.engine.faults import blame
 from socketio_sync.engine.server import new_id
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.exceptions import ConnectionRefused
@@ -62,7 +63,10 @@ class Connection(Inbox):
 
     def _on_connect_timeout(self) -> None:
         if not self.sockets:
-            self.session.shut("forced close", "no namespace was joined in time", code=1008)
+            why = "no namespace was joined in time"
+            if self.session.is_open:
+                blame(self.session, "forced close", why)
+            self.session.shut("forced close", why, code=1008)
 
     def _connect(self, name: str, auth: dict[str, Any]) -> None:
         if not self.session.is_open:

@@ -5,13 +5,13 @@ Specification: socket.io-protocol, "Packet types"; wire.md 2.3; limits.md 3.
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from socketio_sync.engine.faults import blame
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.exceptions import PacketError
-from socketio_sync.logs import Throttle, shown
+from socketio_sync.logs import shown
 from socketio_sync.protocol.socketio.packet import ACK, CONNECT, DISCONNECT, EVENT, NotJoined, Packet
 from socketio_sync.server.dispatch import run_event, run_lifecycle
 from socketio_sync.transports.polling import PollingTransport
@@ -20,9 +20,6 @@ from socketio_sync.transports.workers import Backlog
 if TYPE_CHECKING:
     from socketio_sync.server.server import Server
     from socketio_sync.server.socket import Socket
-
-logger = logging.getLogger(__name__)
-problems = Throttle(logger)
 
 # While a handler waits in call(), events are taken in beyond the bound of the inbox, or the
 # answer would never be read; up to this many times the bound.
@@ -120,19 +117,13 @@ class Inbox:
             self._malformed("a CONNECT_ERROR from a client")
 
     def _malformed(self, description: str) -> None:
-        problems.warning(
-            "malformed packet",
-            "session %s of %s: malformed packet, closing: %s",
-            self.session.id,
-            self.session.environ.get("REMOTE_ADDR"),
-            shown(description),
-        )
+        blame(self.session, "parse error", description)
         for socket in tuple(self.sockets.values()):
             self.workers.run(run_lifecycle, socket, "error", description)
         self.session.refuse("parse error", description)
 
     def _close_for_offence(self, description: str) -> None:
-        problems.warning("offence", "session %s: closing: %s", self.session.id, description)
+        blame(self.session, "forced close", description)
         transport = self.session.transport
         deferred = isinstance(transport, PollingTransport) and not transport.held
         self.session.refuse("forced server close" if deferred else "forced close", description)

@@ -25,6 +25,9 @@ class TransportHandler(Protocol):
     def on_close(self, reason: str, description: str = "") -> None:
         """Learn that the connection is over; the first of several calls counts."""
 
+    def on_fault(self, reason: str, description: str) -> None:
+        """Learn that the peer broke the rules, and that the connection is over; as ``on_close`` otherwise."""
+
     def on_drain(self) -> None:
         """Learn that everything queued is with the kernel, or with the client's poll."""
 

@@ -376,7 +376,7 @@ class WebSocketTransport:
         """Close because the peer broke the rules; the session learns of it now, not at the peer's answer."""
         if not self._closing:
             self.close(code, description[:60] if description.isascii() else "")
-            self.handler.on_close(reason, description)
+            self.handler.on_fault(reason, description)
 
     def _finish(self, reason: str, description: str) -> None:
         """Let everything go, once; the one way out."""

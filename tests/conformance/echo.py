@@ -85,6 +85,9 @@ class Echo:
     def on_close(self, reason: str, description: str = "") -> None:
         """Nothing is kept."""
 
+    def on_fault(self, reason: str, description: str) -> None:
+        """Nothing is kept."""
+
     def on_drain(self) -> None:
         """Nobody waits."""
 

@@ -61,6 +61,9 @@ class Handler:
     def on_close(self, reason: str, description: str = "") -> None:
         self.closes.append((reason, description))
 
+    def on_fault(self, reason: str, description: str) -> None:
+        self.on_close(reason, description)
+
     def on_drain(self) -> None:
         self.drains += 1
 
