@@ -107,6 +107,15 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (options.max_http_buffer_size, options.max_packets_per_payload) == (1_000_000, 10_000)
     assert (options.max_fragments, options.max_outbound_bytes) == (16_384, 16 * 1024 * 1024)
     assert (options.max_attachments, options.max_namespaces, options.max_refused_connects) == (10, 32, 16)
+    assert (options.max_pending, options.max_connections) == (2_000, None)
+    assert (options.max_total_outbound_bytes, options.outbound_policy) == (256 * 1024 * 1024, "close")
+    assert (options.max_queued_events, options.max_queued_event_bytes) == (64, 4 * 1024 * 1024)
+    assert (options.max_rooms, options.max_pending_acks, options.max_unknown_acks) == (10_000, 10_000, 1_000)
+    assert (options.max_binary_bytes, options.attachment_timeout) == (None, 30)
+    assert (options.json_max_depth, options.json_max_digits) == (128, 309)
+    assert (options.ack_timeout, options.ack_timeout_or(None)) == (None, 30)
+    assert (options.http_compression, options.compression_threshold) == (True, 1024)
+    assert options.deflate_options() is None
     assert (options.path, EngineOptions().path) == ("/socket.io", "/engine.io")
     assert options.allow_eio3
     assert options.allow_upgrades

@@ -78,6 +78,20 @@ def test_the_bound_is_in_bytes_too(serve: Servers, connect: Connect) -> None:
     assert len(site.events()) == 3
 
 
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_bound_in_bytes_is_what_may_wait(serve: Servers, connect: Connect, beyond: int) -> None:
+    site, client, go = stuck(serve, connect, "websocket", max_queued_event_bytes=1000)
+    socket = site.sockets[0]
+    # Without the type of Engine.IO.
+    empty = len('2["number",""]')
+    for size in (400, 600 + beyond):
+        client.send(f'42["number","{"x" * (size - empty)}"]')
+    eventually(lambda: len(socket.lane.queue) == 2)
+    assert socket.conn.transport.paused is bool(beyond)
+    go.set()
+    assert client.call("echo", 1) == [1]
+
+
 @BOTH
 def test_a_client_that_is_not_read_for_long_does_not_lose_its_heartbeat(
     serve: Servers, connect: Connect, transport: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import gevent
@@ -202,6 +203,24 @@ def test_what_stands_behind_a_close_is_ignored(make: Make) -> None:
     handler(transport).hook = lambda data: transport.close()
     transport.receive(b"4a" + MARK + b"malformed", binary=False)
     assert handler(transport).packets == [(MESSAGE, "a")]
+
+
+def test_a_long_payload_lets_others_run_every_64_packets(make: Make) -> None:
+    transport = make()
+
+    def compute(data: Any) -> None:
+        until = time.perf_counter() + 0.0002
+        while time.perf_counter() < until:
+            pass
+
+    handler(transport).hook = compute
+    request = post(transport, MARK.join([b"4x"] * 640))
+    seen = [0]
+    while not request.ready():
+        seen.append(len(handler(transport).packets))
+        gevent.sleep(0)
+    assert len(handler(transport).packets) == 640
+    assert max(later - earlier for earlier, later in pairwise(seen)) <= 64
 
 
 def test_a_paused_post_waits_for_resume(make: Make, runtime: Runtime) -> None:
