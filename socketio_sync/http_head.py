@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from socketio_sync.option_groups import check_numbers
 from socketio_sync.types import Environ
 
 END = b"\r\n\r\n"
@@ -70,6 +71,10 @@ class RequestLimits:
     body_grace: float = 10.0
     body_min_rate: float = 500.0
     write_stall_timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work, by name."""
+        check_numbers(self)
 
 
 class RequestRefused(Exception):

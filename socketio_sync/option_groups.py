@@ -31,13 +31,16 @@ def options_of(kind: type[Options], given: Mapping[str, Any]) -> Options:
 
 
 def check_numbers(options: Any) -> None:
-    """Refuse what isn't a number where the default is one."""
+    """Refuse what isn't a number, or is none that a size or a time can be, where the default is a number."""
     for field in fields(options):
         value = getattr(options, field.name)
         if type(field.default) in (int, float) and (
             isinstance(value, bool) or not isinstance(value, int | float)
         ):
             raise TypeError(f"{field.name} must be a number, not {value!r}")
+        # NaN isn't at least 0 either.
+        if type(field.default) in (int, float) and not value >= 0:
+            raise ValueError(f"{field.name} must not be negative, not {value!r}")
 
 
 def chosen(value: bool | Mapping[str, Any] | None, options: type[Options]) -> Options | None:

@@ -340,3 +340,16 @@ def test_the_default_limits_are_those_of_the_documentation() -> None:
 def test_an_unknown_limit_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         RequestLimits(max_hat=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("max_head", "32k", TypeError),
+        ("max_headers", -1, ValueError),
+        ("head_timeout", float("nan"), ValueError),
+    ],
+)
+def test_an_impossible_limit_is_refused_by_name(name: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=name):
+        RequestLimits(**{name: value})

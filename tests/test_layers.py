@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "adapters": FOUNDATION | PROTOCOLS,
     "transports": FOUNDATION | PROTOCOLS,
     "engine": FOUNDATION | PROTOCOLS | {"transports"},
-    "http_head": frozenset({"exceptions", "types"}),
+    "http_head": frozenset({"exceptions", "types", "option_groups"}),
     "http_body": frozenset({"exceptions", "types", "http_head"}),
     "http_known": frozenset({"exceptions", "types", "http_head"}),
     "http_connection": frozenset({"exceptions", "types"}),
