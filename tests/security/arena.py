@@ -22,6 +22,11 @@ MEGABYTE = 2**20
 BYSTANDER_SECONDS = 1.0
 # For attacks by many: the allocator keeps what it has needed; from the third time on nothing is added.
 ROUNDS = (8 * MEGABYTE, 4 * MEGABYTE, MEGABYTE)
+# How much CPU time an attack may cost the server, the bystander's answers meanwhile included: ten times what
+# most take, on a slow machine.
+CPU_SECONDS = 0.5
+# How long a line of the log may be, in bytes.
+LINE = 300
 # What must be as before when the attackers are gone.
 COUNTED = ("rss", "sessions", "sockets", "files", "greenlets")
 
@@ -72,6 +77,7 @@ class Outcome:
         disconnects: How many clients left, by reason.
         handled: How many events reached a handler, by name, but for the bystander's.
         log: The lines of level WARNING and above.
+        full: The same, and whatever else was written, with tracebacks.
         peak: How much more memory than before there was at most, in bytes.
         cpu: How much CPU time the server took, in seconds.
         slowest: How long the bystander waited for an answer at most, in seconds.
@@ -80,6 +86,7 @@ class Outcome:
     disconnects: dict[str, int]
     handled: dict[str, int]
     log: list[str]
+    full: str
     peak: int
     cpu: float
     slowest: float
@@ -90,9 +97,14 @@ class Arena:
 
     Attributes:
         port: Where it listens.
+        log: The lines of level WARNING and above since the attack began.
+        full: The same with their tracebacks, and whatever else was written to the standard error stream.
+        peak: How much memory there was at most since then, in bytes.
     """
 
     def __init__(self, **options: Any) -> None:
+        self.log: list[str] = []
+        self.full, self.peak = "", 0
         self._target = Program("tests.security.target", json.dumps(options))
         self.port = int(self._target.line())
         self._bystander = Program("tests.security.bystander", str(self.port), "websocket")
@@ -115,9 +127,15 @@ class Arena:
         connection = Connection(self.port)
         try:
             answer = connection.get("/stats", headers=[("Connection", "close")])
-            return dict(json.loads(answer.content))
         finally:
             connection.close()
+        found = dict(json.loads(answer.content))
+        # It tells of each line once.
+        self.log += found["log"]
+        self.full += "".join(found["full"])
+        # Each time it is measured anew.
+        self.peak = max(self.peak, found["peak"])
+        return found
 
     def report(self) -> dict[str, Any]:
         """Ask the bystander how it has fared since it was asked last; see its ``report``."""
@@ -131,6 +149,7 @@ class Arena:
         leaves: int = 4 * MEGABYTE,
         tracebacks: int = 0,
         slowest: float = BYSTANDER_SECONDS,
+        cpu: float = CPU_SECONDS,
         within: float = 10.0,
     ) -> Iterator[Outcome]:
         """Attack in the block, and see behind it that nobody else has noticed and that nothing is left.
@@ -139,21 +158,20 @@ class Arena:
             leaves: By how much memory may have grown, in bytes.
             tracebacks: How many there must be in the log.
             slowest: How long the bystander may have waited for an answer, in seconds.
+            cpu: How much CPU time the server may have taken, in seconds.
             within: How soon all must be let go when the attackers have closed, in seconds.
         """
         before = self.stats()
+        self.log, self.full, self.peak = [], "", 0
         self.report()
         outcome = Outcome()
         yield outcome
         close_all()
-        outcome.log, outcome.peak = [], 0
 
         left: dict[str, int] = {}
 
         def is_over() -> dict[str, Any] | None:
             now = self.stats()
-            outcome.log += now["log"]
-            outcome.peak = max(outcome.peak, now["peak"] - before["rss"])
             left.update({name: now[name] - before[name] for name in COUNTED})
             gone = all(left[name] <= 0 for name in COUNTED[1:]) and left["rss"] <= leaves
             return now if gone else None
@@ -162,13 +180,23 @@ class Arena:
             after = eventually(is_over, deadline=within)
         except AssertionError:
             raise AssertionError(f"left after {within:g} s: {left}") from None
+        outcome.log, outcome.full, outcome.peak = self.log, self.full, self.peak - before["rss"]
         outcome.disconnects = _difference(before["disconnects"], after["disconnects"])
         outcome.handled = _difference(before["handled"], after["handled"])
         outcome.handled.pop("echo", None)
         outcome.cpu = after["cpu"] - before["cpu"]
         outcome.slowest = self._slowest()
+        # pytest shows it with -rP.
+        print(
+            f"cpu {outcome.cpu:.3f} s, memory {outcome.peak / MEGABYTE:.1f} MB at most, "
+            f"bystander {outcome.slowest:.3f} s at most"
+        )
         assert after["pid"] == before["pid"]
         assert outcome.slowest <= slowest
+        assert outcome.cpu <= cpu
+        for line in outcome.log:
+            assert line.isprintable(), line
+            assert len(line.encode()) <= LINE, line
         assert after["tracebacks"] - before["tracebacks"] == tracebacks, outcome.log
         # Promise 1: whoever has connected is disconnected, once.
         assert after["connects"] - before["connects"] == sum(outcome.disconnects.values())

@@ -1,6 +1,7 @@
 """The server that is attacked, a program of its own; its page ``/stats`` tells what became of it.
 
-Usage: python -m tests.security.target OPTIONS, the options of server and runner as JSON. It says its port,
+Usage: python -m tests.security.target OPTIONS, the options of server and runner as JSON; "dynamic" makes
+namespaces for whoever asks. It says its port,
 and at its end how many clients have left for which reason.
 """
 
@@ -11,6 +12,7 @@ import gc
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -32,33 +34,43 @@ libc = ctypes.CDLL(None)
 
 
 class Errors(TextIOBase):
-    """What gevent reports by itself: tracebacks count there as well."""
+    """The standard error stream, where gevent reports by itself: tracebacks count there as well."""
 
     def write(self, text: str) -> int:
         log.tracebacks += text.count("Traceback")
-        log.lines += text.splitlines()[-1:]
-        return sys.stderr.write(text)
+        log.full.append(text)
+        return ERRORS.write(text)
 
 
 class Lines(logging.Handler):
-    """Keeps what is logged, and counts tracebacks."""
+    """Keeps what is logged, and counts tracebacks.
+
+    Attributes:
+        lines: The messages, of a traceback its last line.
+        full: All text, as it would stand in a file.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
+        self.full: list[str] = []
         self.tracebacks = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         self.tracebacks += error is not None
-        # Of a traceback its last line.
+        self.full.append(self.format(record))
         self.lines.append(record.getMessage() + (f": {error}" if error is not None else ""))
 
 
+ERRORS = sys.stderr
+# How much CPU time it has taken to tell about it all.
+told = 0.0
 options = json.loads(sys.argv[1])
+dynamic = options.pop("dynamic", False)
 limits = RequestLimits(**options.pop("limits", {}))
 log = Lines()
-vars(gevent.get_hub())["exception_stream"] = Errors()
+vars(gevent.get_hub())["exception_stream"] = sys.stderr = Errors()
 logging.getLogger().addHandler(log)
 io = Server(**options)
 connects: Counter[str] = Counter()
@@ -77,17 +89,19 @@ def memory() -> dict[str, int]:
 
 
 def stats() -> dict[str, Any]:
-    """Return what there is at this moment."""
+    """Return what there is at this moment; the time that takes isn't counted."""
+    global told
+    began = time.process_time()
     before = memory()
     gc.collect()
     # What the allocator keeps for later is nobody's.
     libc.malloc_trim(0)
     lines, log.lines = log.lines, []
-    return {
+    full, log.full = log.full, []
+    found = {
         "pid": os.getpid(),
         "rss": memory()["rss"],
         "peak": before["peak"],
-        "cpu": time.process_time(),
         "files": len(os.listdir("/proc/self/fd")),
         "greenlets": sum(
             isinstance(each, greenlet) and not isinstance(each, Hub) for each in gc.get_objects()
@@ -98,8 +112,12 @@ def stats() -> dict[str, Any]:
         "disconnects": disconnects,
         "handled": handled,
         "log": lines,
+        "full": full,
         "tracebacks": log.tracebacks,
+        "cpu": began - told,
     }
+    told += time.process_time() - began
+    return found
 
 
 def page(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -107,6 +125,16 @@ def page(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     body = json.dumps(stats()).encode() if environ["PATH_INFO"] == "/stats" else b"page"
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+
+@io.on("fail")
+def fail(socket: Socket, *values: Any) -> None:
+    raise ValueError("on purpose")
+
+
+if dynamic:
+    # Namespaces for whoever asks, by the name that he likes.
+    io.of(re.compile(r"(?s)/made.*")).on("fail", fail)
 
 
 @io.on("connection")
@@ -187,11 +215,6 @@ def publish(socket: Socket, rate: int, seconds: float, size: int) -> dict[str, A
 def stall(socket: Socket, seconds: float) -> None:
     # Natively: nobody is served meanwhile.
     time.sleep(seconds)
-
-
-@io.on("fail")
-def fail(socket: Socket) -> None:
-    raise ValueError("on purpose")
 
 
 if __name__ == "__main__":

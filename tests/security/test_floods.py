@@ -31,6 +31,9 @@ def read_all(client: WebSocket, enough: int = sys.maxsize) -> int:
     return count
 
 
+# 60 µs for each packet.
+PACKETS_CPU = 6.0
+
 FLOODS = {
     "events": '42["nothing",1]',
     "acks": "437[]",
@@ -41,7 +44,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("packet", FLOODS.values(), ids=FLOODS)
 def test_100000_packets_at_once_keep_nobody_waiting(arena: Arena, packet: str) -> None:
-    with arena.attack() as outcome:
+    with arena.attack(cpu=PACKETS_CPU) as outcome:
         client = member(arena)
         sending = gevent.spawn(send_all, client, packets(packet, 100_000))
         reading = gevent.spawn(read_all, client)
@@ -56,7 +59,7 @@ def test_100000_packets_at_once_keep_nobody_waiting(arena: Arena, packet: str) -
 
 def test_100000_packets_by_polling_keep_nobody_waiting(arena: Arena) -> None:
     body = SEPARATOR.join(['42["nothing",1]'] * 9_999).encode()
-    with arena.attack() as outcome:
+    with arena.attack(cpu=PACKETS_CPU) as outcome:
         poller = joined(arena)
         for _ in range(10):
             assert poller.post(body).status == 200
@@ -68,7 +71,7 @@ def test_100000_packets_by_polling_keep_nobody_waiting(arena: Arena) -> None:
 @pytest.mark.parametrize("leaves", ROUNDS)
 def test_answers_that_nobody_reads_stop_the_asking(arena: Arena, leaves: int) -> None:
     question = f'420["echo","{"x" * 100_000}"]'
-    with arena.attack(leaves=leaves) as outcome:
+    with arena.attack(leaves=leaves, cpu=2.0) as outcome:
         client = member(arena)
         sending = gevent.spawn(send_all, client, packets(question, 1_000, at_once=1))
         # It is given up as one that doesn't read.
@@ -82,7 +85,7 @@ def test_answers_that_nobody_reads_stop_the_asking(arena: Arena, leaves: int) ->
 @pytest.mark.parametrize("leaves", ROUNDS)
 @pytest.mark.parametrize("pongs", [False, True])
 def test_who_reads_nothing_of_100_mb_is_disconnected(arena: Arena, pongs: bool, leaves: int) -> None:
-    with arena.attack(leaves=leaves, within=20) as outcome:
+    with arena.attack(leaves=leaves, within=20, cpu=2.0) as outcome:
         client = member(arena)
         client.send('42["big",100000,1000]')
 
@@ -99,7 +102,7 @@ def test_who_reads_nothing_of_100_mb_is_disconnected(arena: Arena, pongs: bool, 
 
 @pytest.mark.parametrize("leaves", ROUNDS)
 def test_who_stops_polling_is_disconnected(arena: Arena, leaves: int) -> None:
-    with arena.attack(leaves=leaves, within=20) as outcome:
+    with arena.attack(leaves=leaves, within=20, cpu=2.0) as outcome:
         poller = Poller(arena.port).open()
         poller.join()
         poller.post(b'42["big",100000,1000]')
@@ -110,7 +113,7 @@ def test_who_stops_polling_is_disconnected(arena: Arena, leaves: int) -> None:
 
 @pytest.mark.parametrize("leaves", ROUNDS)
 def test_a_reader_that_stops_keeps_the_others_from_nothing(arena: Arena, leaves: int) -> None:
-    with arena.attack(leaves=leaves, within=20) as outcome:
+    with arena.attack(leaves=leaves, within=20, cpu=6.0) as outcome:
         stopped, reader, author = member(arena), member(arena), member(arena)
         reading = gevent.spawn(read_all, reader, 500 * 100_000)
         text = "x" * 100_000
@@ -125,7 +128,7 @@ def test_a_reader_that_stops_keeps_the_others_from_nothing(arena: Arena, leaves:
 
 
 def test_2000_broadcasts_of_one_client_to_100_keep_nobody_waiting(arena: Arena) -> None:
-    with arena.attack(leaves=8 * MEGABYTE, within=20) as outcome:
+    with arena.attack(leaves=8 * MEGABYTE, within=20, cpu=6.0) as outcome:
         readers = [member(arena) for _ in range(100)]
         reading = [gevent.spawn(read_all, reader) for reader in readers]
         author = member(arena)

@@ -96,7 +96,7 @@ def test_32_mb_in_unfinished_fragments_are_1009_when_the_sum_passes_the_limit(ar
 
 @pytest.mark.parametrize("payload", [b"", b"x"])
 def test_200000_fragments_are_1008_after_as_many_as_there_may_be(arena: Arena, payload: bytes) -> None:
-    with arena.attack() as outcome:
+    with arena.attack(cpu=2.0) as outcome:
         client = member(arena)
         pieces = [frame(TEXT, b"4", fin=False), *[frame(CONT, payload, fin=False) * 1_000] * 200]
         sending = gevent.spawn(send_all, client, pieces)
@@ -107,7 +107,7 @@ def test_200000_fragments_are_1008_after_as_many_as_there_may_be(arena: Arena, p
 
 
 def test_100000_pings_whose_answers_nobody_reads_are_not_kept(arena: Arena) -> None:
-    with arena.attack() as outcome:
+    with arena.attack(cpu=4.0) as outcome:
         client = member(arena)
         sending = gevent.spawn(send_all, client, [frame(PING, b"x" * 125) * 100] * 1_000)
         gevent.wait([sending], timeout=2)
@@ -125,8 +125,8 @@ def test_a_message_of_a_megabyte_is_no_burden(arena: Arena) -> None:
         client.send('420["echo"]')
         assert client.text() == "430[]"
     assert outcome.handled == {"nothing": 10}
-    # Ten messages; measured together with the page that tells of it.
-    assert outcome.cpu < 1.0
+    # 0.05 s for each, as promised; that is 50 µs for a kB, the two copies that the kernel makes included.
+    assert outcome.cpu < 0.5
 
 
 # -- upgrades ------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_a_poll_that_is_cut_ends_the_session(arena: Arena) -> None:
 def test_2000_handshakes_that_lead_to_nothing_are_let_go_and_weigh_little(
     patient: Arena, leaves: int
 ) -> None:
-    with patient.attack(leaves=leaves) as outcome:
+    with patient.attack(leaves=leaves, cpu=6.0) as outcome:
         before = patient.stats()
         connection = Connection(patient.port)
         for _ in range(1_999):
