@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 problems = Throttle(logger)
+
+# Where msgspec repeats what the client sent: that belongs into the log at level DEBUG only.
+_REPEATED = re.compile(
+    r"""(?s)(Invalid (?:enum )?value|unknown field) (?:'.*'|".*"|`.*`|-?[0-9]+)(?=$| - at `)"""
+)
 
 # gevent's timeout isn't an Exception, yet a handler that lets one escape has simply failed; so has one that
 # was killed.
@@ -141,7 +147,10 @@ def _intercept(socket: Socket, name: str, arguments: list[Any]) -> BaseException
 
 def _on_mismatch(socket: Socket, error: PayloadError, ack_id: int | None) -> None:
     """Tell the operator, and where the client doesn't hear of it the application, what it sent wrongly."""
-    problems.warning("payload", "socket %s: not what the handler takes: %s", socket.id, shown(str(error)))
+    text = str(error)
+    logger.debug("socket %s: not what the handler takes: %s", socket.id, shown(text))
+    known = _REPEATED.sub(r"\1", text)
+    problems.warning("payload", "socket %s: not what the handler takes: %s", socket.id, shown(known))
     if ack_id is None:
         run_lifecycle(socket, "error", str(error))
 

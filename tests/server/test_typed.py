@@ -370,3 +370,36 @@ def test_a_handler_may_refer_to_what_is_assigned_after_it_was_registered(
 
     offset = 40
     assert connect(site).call("later", 2) == [42]
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    x: int = 0
+    role: Literal["admin", 1] = "admin"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"role": "token-7"}, "Invalid enum value - at `value.role`"),
+        ({"role": "token-7' - at `x"}, "Invalid enum value - at `value.role`"),
+        ({"role": "token-7\n"}, "Invalid enum value - at `value.role`"),
+        ({"role": 70_007}, "Invalid enum value - at `value.role`"),
+        ({"token-7": 1}, "Object contains unknown field"),
+        ({"x": "token-7"}, "Expected `int`, got `str` - at `value.x`"),
+    ],
+)
+def test_what_was_sent_stands_in_the_log_at_debug_only(
+    serve: Servers, connect: Connect, logged: Logged, value: Any, text: str
+) -> None:
+    site = serve()
+
+    @site.io.on("set")
+    def set_it(socket: Socket, value: Strict) -> None: ...
+
+    debug = logged.debug("socketio_sync.server.dispatch")
+    client = connect(site)
+    client.emit("set", value)
+    client.call("echo")
+    (line,) = logged.warnings()
+    assert line == f"socket {site.sockets[0].id}: not what the handler takes: {f'set: {text}'!r}"
+    assert len([line for line in debug() if "not what the handler takes" in line]) == 2
