@@ -40,10 +40,10 @@ def configure(environ: Mapping[str, str] = os.environ) -> list[str]:
     return names
 
 
-def shown(payload: object) -> str:
-    """Return a payload as a log line may show it: escaped, and cut at 200 characters."""
+def shown(payload: object, cut: int = CUT) -> str:
+    """Return a payload as a log line may show it: escaped, and cut at so many characters."""
     text = ascii(payload)
-    return text if len(text) <= CUT else f"{text[:CUT]}... ({len(text)} characters)"
+    return text if len(text) <= cut else f"{text[:cut]}... ({len(text)} characters)"
 
 
 def contain(logger: logging.Logger, function: Callable[..., object], *args: object) -> None:

@@ -74,6 +74,7 @@ def test_shown_payloads_are_cut() -> None:
     assert shown("x" * (CUT - 2)) == repr("x" * (CUT - 2))
     assert len(shown("x" * 10_000)) < CUT + 40
     assert "10002 characters" in shown("x" * 10_000)
+    assert shown("x" * 100, 10) == "'xxxxxxxxx... (102 characters)"
 
 
 def test_at_most_ten_lines_a_second_of_one_reason(caplog: pytest.LogCaptureFixture) -> None:

@@ -239,9 +239,9 @@ def report(socket: Socket, event: Any, error: BaseException) -> None:
     """Log what a handler raised, with its traceback, and tell the ``on_error`` handlers."""
     logger.error(
         "the handler of %s raised (namespace %s, socket %s)",
-        shown(event),
-        # Where namespaces are made for whoever asks, the client's own words.
-        shown(socket.namespace.name),
+        # Where somebody handles whatever comes, both are the client's own words.
+        shown(event, 100),
+        shown(socket.namespace.name, 60),
         socket.id,
         exc_info=error,
     )
