@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from time import monotonic
 
 import pytest
@@ -134,3 +136,35 @@ def test_2_6_heartbeat_goes_on_after_an_upgrade(serve: Servers) -> None:
     assert ws.receive() == "3probe"
     assert ws.receive() == "2"
     running.assert_closed(ws, None, "ping timeout")
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_2_6_a_wall_clock_that_jumps_drops_nobody(
+    serve: Servers, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    running = serve(ping_interval=0.1, ping_timeout=2.0, connect_timeout=2.0)
+    ws, poller = running.join_websocket(), running.join_poller()
+    pending = running.websocket()
+    moving = running.join_poller()
+    probe = running.probe(moving)
+    probe.send("2probe")
+    assert probe.text() == "3probe"
+    wall = time.time
+    modules = [module for name, module in sys.modules.items() if name.startswith("socketio_sync.")]
+    users = [module for module in modules if getattr(module, "time", None) is wall]
+    assert users
+    for module in users:
+        monkeypatch.setattr(module, "time", lambda: wall() + jump)
+    for _ in range(3):
+        assert ws.text() == "2"
+        ws.send("3")
+        assert poller.poll() == ["2"]
+        poller.say("3")
+    probe.send("5")
+    pending.send("3", "40")
+    while (text := pending.text()) == "2":
+        pass
+    assert text.startswith("40{")
+    eventually(lambda: running.session(moving.sid).transport.name == "websocket")
+    assert running.reasons() == []
+    assert running.io.engine.clients_count == 4
