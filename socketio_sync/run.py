@@ -165,7 +165,8 @@ class Runner:
                 application's.
             on_stop: Called once when the runner stops, in a greenlet of its own; returns when the
                 connections that were taken over are closed.
-            log: Where the access log goes: a ``logging.Logger`` or an object with ``write``; None is none.
+            log: Where the access log goes: a ``logging.Logger`` or an object with ``write``; None is none. It
+                has the query of each request, and in it the ids of sessions.
             certfile: File with the certificate chain, for TLS.
             keyfile: File with its key; None where ``certfile`` holds it.
             limits: The limits of each request; None is the default of each.
