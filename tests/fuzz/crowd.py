@@ -8,7 +8,7 @@ from random import Random
 import gevent
 
 from tests.fuzz.visitors import Visitor
-from tests.security.arena import MEGABYTE, Arena
+from tests.security.arena import ANY, MEGABYTE, Arena
 from tests.security.conftest import SHORT
 
 SEED = 20261122
@@ -30,7 +30,7 @@ def crowd(arena: Arena, random: Random, count: int = VISITORS) -> Counter[str]:
             disconnect wasn't told once.
     """
     visitors = [Visitor(arena.port, Random(random.random())) for _ in range(count)]
-    with arena.attack(leaves=24 * MEGABYTE, slowest=SLOWEST) as outcome:
+    with arena.attack(leaves=24 * MEGABYTE, slowest=SLOWEST, cpu=ANY) as outcome:
         gevent.joinall([gevent.spawn(visitor.run) for visitor in visitors], timeout=60, raise_error=True)
     steps = sum(len(visitor.steps) for visitor in visitors)
     return Counter(outcome.disconnects, steps=steps, events=sum(outcome.handled.values()))

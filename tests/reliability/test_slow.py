@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from tests.reliability.conftest import Scale
-from tests.security.arena import MEGABYTE, Arena
+from tests.security.arena import ANY, MEGABYTE, Arena
 from tests.support.ws_client import WebSocket
 
 RATE, SIZE = 2_000, 1_000
@@ -53,7 +53,7 @@ def test_who_reads_nothing_costs_a_bounded_amount_and_the_others_nothing(
         outbound_policy=policy, max_outbound_bytes=OUTBOUND, write_stall_timeout=1.0, ping_interval=300.0
     )
     try:
-        with arena.attack(leaves=32 * MEGABYTE, within=20, slowest=2.0) as outcome:
+        with arena.attack(leaves=32 * MEGABYTE, within=20, slowest=2.0, cpu=ANY) as outcome:
             clients = [WebSocket(arena.port, deadline=20.0).open() for _ in range(count)]
             for client in clients:
                 client.join()

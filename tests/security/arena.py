@@ -25,6 +25,8 @@ ROUNDS = (8 * MEGABYTE, 4 * MEGABYTE, MEGABYTE)
 # How much CPU time an attack may cost the server, the bystander's answers meanwhile included: ten times what
 # most take, on a slow machine.
 CPU_SECONDS = 0.5
+# For loads whose length is chosen.
+ANY = float("inf")
 # How long a line of the log may be, in bytes.
 LINE = 300
 # What must be as before when the attackers are gone.
