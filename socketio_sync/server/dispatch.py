@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 problems = Throttle(logger)
 
-# Where msgspec repeats what the client sent: that belongs into the log at level DEBUG only.
-_REPEATED = re.compile(
-    r"""(?s)(Invalid (?:enum )?value|unknown field) (?:'.*'|".*"|`.*`|-?[0-9]+)(?=$| - at `)"""
+# How the reasons begin behind which msgspec repeats what the client sent; and those that hold nothing of it.
+_REPEATING = ("Invalid enum value", "Invalid value", "Object contains unknown field")
+_HARMLESS = re.compile(
+    r"(?s)(Expected |Object missing |Invalid |Integer ).*|\w+ is missing|\d+ arguments, .*"
 )
+_PLACE = re.compile(r"[\w.\[\]$]{1,100}`", re.ASCII)
 
 # gevent's timeout isn't an Exception, yet a handler that lets one escape has simply failed; so has one that
 # was killed.
@@ -149,10 +151,26 @@ def _on_mismatch(socket: Socket, error: PayloadError, ack_id: int | None) -> Non
     """Tell the operator, and where the client doesn't hear of it the application, what it sent wrongly."""
     text = str(error)
     logger.debug("socket %s: not what the handler takes: %s", socket.id, shown(text))
-    known = _REPEATED.sub(r"\1", text)
+    known = f"{error.event}: {_without_values(error.message)}"
     problems.warning("payload", "socket %s: not what the handler takes: %s", socket.id, shown(known))
     if ack_id is None:
         run_lifecycle(socket, "error", str(error))
+
+
+def _without_values(text: str) -> str:
+    """Return the reason of a mismatch without what the client sent: that is for level DEBUG only.
+
+    What converters of the application's own say may repeat that anywhere.
+    """
+    reason, mark, place = text.rpartition(" - at `")
+    if not mark:
+        reason, place = text, ""
+    repeating = [known for known in _REPEATING if reason.startswith(known)]
+    if repeating:
+        reason = repeating[0]
+    elif not _HARMLESS.fullmatch(reason):
+        reason = "a value that isn't allowed"
+    return f"{reason}{mark}{place}" if _PLACE.fullmatch(place) else reason
 
 
 def run_outgoing(socket: Socket, event: Sequence[Any]) -> None:

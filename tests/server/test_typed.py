@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -384,7 +385,7 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True):
         ({"role": "token-7' - at `x"}, "Invalid enum value - at `value.role`"),
         ({"role": "token-7\n"}, "Invalid enum value - at `value.role`"),
         ({"role": 70_007}, "Invalid enum value - at `value.role`"),
-        ({"token-7": 1}, "Object contains unknown field"),
+        ({"token-7": 1}, "Object contains unknown field - at `value`"),
         ({"x": "token-7"}, "Expected `int`, got `str` - at `value.x`"),
     ],
 )
@@ -403,3 +404,31 @@ def test_what_was_sent_stands_in_the_log_at_debug_only(
     (line,) = logged.warnings()
     assert line == f"socket {site.sockets[0].id}: not what the handler takes: {f'set: {text}'!r}"
     assert len([line for line in debug() if "not what the handler takes" in line]) == 2
+
+
+@dataclass
+class Colour:
+    name: str
+
+    def __post_init__(self) -> None:
+        raise ValueError(f"unknown colour {self.name!r}")
+
+
+@pytest.mark.parametrize("text", ["token-7", "'" * 900_000, "x` - at `" * 90_000, "Invalid value '" * 60_000])
+def test_what_converters_say_of_it_stands_there_neither_and_costs_no_time(
+    serve: Servers, connect: Connect, logged: Logged, text: str
+) -> None:
+    site = serve()
+
+    @site.io.on("paint")
+    def paint(socket: Socket, colour: Colour) -> None: ...
+
+    client = connect(site)
+    begin = time.process_time()
+    client.emit("paint", {"name": text})
+    client.call("echo")
+    # What isn't in proportion to its length takes minutes.
+    assert time.process_time() - begin < 5
+    (line,) = logged.warnings()
+    assert "paint: a value that isn" in line
+    assert "token-7" not in line
