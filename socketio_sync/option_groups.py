@@ -151,7 +151,8 @@ class RecoveryOptions:
         max_bytes: Most bytes of all that is kept.
         max_sessions: Most clients that are waited for.
         directory: Where a server that closes leaves what it keeps, for the process that comes after it or
-            is there already; made if it isn't there. None ends it with the process.
+            is there already; made if it isn't there. One application, one directory. None ends it with the
+            process.
     """
 
     max_disconnection_duration: float = 120.0
@@ -169,3 +170,5 @@ class RecoveryOptions:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
         if not isinstance(self.directory, str | PathLike | None):
             raise TypeError(f"directory must be a path, not {self.directory!r}")
+        if self.directory == "":
+            raise ValueError("directory must be the path of a directory, not empty")

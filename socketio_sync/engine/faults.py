@@ -10,6 +10,8 @@ from socketio_sync.logs import Throttle, shown
 if TYPE_CHECKING:
     from socketio_sync.engine.socket import EngineSocket
 
+# What an upgrade that leads to nothing is called: the session itself goes on.
+UPGRADE = "upgrade given up"
 problems = Throttle(logging.getLogger(__name__))
 
 
@@ -17,9 +19,9 @@ def blame(session: EngineSocket, reason: str, description: str) -> None:
     """Log why a client is sent away: once, then counted, for each reason."""
     problems.warning(
         reason,
-        "session %s of %s: closing, %s: %s",
+        "session %s of %s: %s: %s",
         session.id,
         session.environ.get("REMOTE_ADDR"),
-        reason,
+        reason if reason == UPGRADE else f"closing, {reason}",
         shown(description),
     )

@@ -5,7 +5,7 @@ Specification: engine.io-protocol, "Upgrade"; wire.md 2.4.
 
 from __future__ import annotations
 
-from socketio_sync.engine.faults import blame
+from socketio_sync.engine.faults import UPGRADE, blame
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.options import EngineOptions
 from socketio_sync.protocol.engineio.packet import MESSAGE, PONG, Message, Packet
@@ -15,8 +15,6 @@ from socketio_sync.transports.runtime import Runtime
 from socketio_sync.transports.timers import Timer
 from socketio_sync.transports.websocket import WebSocketTransport
 
-# What it is called in the log: the session itself goes on.
-UPGRADE = "upgrade given up"
 # While a WebSocket probes, a poll is released at once, and those that come later this often.
 RELEASE_INTERVAL = 0.1
 

@@ -28,7 +28,7 @@ from socketio_sync.engine.requests import Requests
 from socketio_sync.engine.sessions import SessionEvents
 from socketio_sync.engine.socket import EngineSocket, message_of
 from socketio_sync.engine.views import View
-from socketio_sync.logs import shown
+from socketio_sync.logs import contain, shown
 from socketio_sync.options import EngineOptions, options_of
 from socketio_sync.protocol.engineio.handshake import BAD_REQUEST, FORBIDDEN, Refusal
 from socketio_sync.protocol.websocket.handshake import is_upgrade
@@ -148,7 +148,7 @@ class EngineServer(Events):
             self.call_on_hub(self._close_sessions)
 
     def _close_sessions(self) -> None:
-        self.before_close()
+        contain(logger, self.before_close)
         for session in list(self._sessions.values()):
             session.shut(SHUTTING_DOWN, code=1001)
 
@@ -179,7 +179,7 @@ class EngineServer(Events):
         until = monotonic() + timeout
         self._draining += 1
         try:
-            self.before_close()
+            contain(logger, self.before_close)
             drain(list(self._sessions.values()), timeout=timeout, spread=spread)
             # Who was let in while the server closed.
             self._close_sessions()
@@ -335,7 +335,11 @@ class EngineServer(Events):
         self._sessions[session.id] = session
         self.opened += 1
         logger.debug("session %s: open over %s, protocol %d", session.id, transport.name, session.protocol)
-        handler.on_open()
+        try:
+            handler.on_open()
+        except BaseException:
+            session.shut("transport error", "it can't be served", code=1011)
+            raise
 
     def _on_closed(self, session: EngineSocket) -> None:
         if self._sessions.pop(session.id, None) is None:

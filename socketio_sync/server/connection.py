@@ -115,8 +115,9 @@ class Connection(Inbox):
     def _ask(self, namespace: Namespace, handshake: Handshake) -> None:
         # It must not be forgotten meanwhile.
         namespace.joining += 1
-        socket, missed = self._new_socket(namespace, handshake)
+        socket: Socket | None = None
         try:
+            socket, missed = self._new_socket(namespace, handshake)
             skip = missed is not None and missed.skip_middlewares
             refusal = None if skip else run_middlewares(socket, namespace.hooks.middlewares)
             if refusal is None:
@@ -127,7 +128,8 @@ class Connection(Inbox):
                 if self.session.is_open:
                     self._refuse(namespace.name, refusal)
         finally:
-            socket.abandon()
+            if socket is not None:
+                socket.abandon()
             namespace.joining -= 1
             namespace.check_empty()
 
@@ -181,6 +183,8 @@ class Connection(Inbox):
             # The application hasn't heard of it, and never will.
             self.sockets.pop(namespace.name, None)
             socket.on_refused()
+            # The client may believe that it is in.
+            self.session.shut("transport error", "it can't be let in", code=1011)
             raise
         if gated:
             socket.lane.submit(0, self._pass_gates, (socket, packets))

@@ -159,7 +159,7 @@ class SocketOperator(Chain, Flags["SocketOperator"]):
         elif socket.connected or recovery.is_kept(journal.pid):
             offset, text = recovery.timeline.next_offset()
             encoded = self._encoded((*event, text))
-            recovery.record(journal, offset, encoded, namespace.now(), rooms=frozenset((socket.id,)))
+            recovery.record(journal, offset, encoded, namespace.now(), sid=socket.id)
             namespace.sweep_later()
             self._send(encoded)
 

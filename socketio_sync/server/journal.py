@@ -6,9 +6,12 @@ client has to get again is what is behind its last one.
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 from socketio_sync.engine.server import new_id
 from socketio_sync.protocol.socketio.codec import Encoded
@@ -78,21 +81,23 @@ class Journal:
 
     Attributes:
         pid: The secret of the client that they are for; empty for those that are for many.
-        began: The offset of the last event for many before that client first came.
-        start: The offset before the first event for it alone.
+        began: The offset of the last event before that client came to this process.
+        start: Before what is kept for it alone; lower where that was carried here.
+        earlier: What it may have missed before that, in earlier ones; None if it is new.
         entries: Those that are kept.
         forgotten: Number and time of the last that isn't any more; None if all are.
         returned: When that client last came back; None if it hasn't.
         horizon: What was sent before had reached it when it had left for the last time.
     """
 
-    __slots__ = ("_bounds", "began", "entries", "forgotten", "horizon", "pid", "returned", "start")
+    __slots__ = ("_bounds", "began", "earlier", "entries", "forgotten", "horizon", "pid", "returned", "start")
 
     def __init__(self, bounds: Bounds, pid: str = "", began: int = 0) -> None:
         """Keep events within ``bounds``."""
         self._bounds = bounds
         self.pid = pid
         self.began = self.start = began
+        self.earlier: Earlier | None = None
         self.entries: deque[Entry] = deque()
         self.forgotten: tuple[int, float] | None = None
         self.returned: float | None = None
@@ -116,6 +121,18 @@ class Journal:
         """Forget everything."""
         while self.entries:
             self._forget_first()
+        if self.earlier is not None:
+            self.earlier.session.journal.clear()
+            self.earlier = None
+
+    def forget_earlier(self, now: float) -> None:
+        """Forget what earlier processes have left when nobody can want it any more."""
+        if self.earlier is not None and self.earlier.end < now:
+            last = self.earlier.last_missed()
+            if last is not None and self.forgotten is None:
+                self.forgotten = self.began + 1, last
+            self.earlier.session.journal.clear()
+            self.earlier = None
 
     def _forget_first(self) -> None:
         entry = self.entries.popleft()
@@ -155,24 +172,48 @@ class Session(NamedTuple):
     horizon: float
 
 
+class Seen(NamedTuple):
+    """How far a client has come.
+
+    Attributes:
+        number: Of the last event of this process; that before its first one if it has seen none.
+        chapter: Which of the earlier timelines it had come to; None if it has seen some of this one.
+        earlier: The number in that.
+    """
+
+    number: int
+    chapter: int | None = None
+    earlier: int = 0
+
+
 class Timeline:
-    """The events of one namespace.
+    """The events of one namespace in one process. In a forked one there are others.
 
     Attributes:
         bounds: How many may be kept.
         last: The number of the last one.
         shared: Those for many.
         mark: How offsets begin: those of another process must not pass for ours.
+        began: When the process began, as the wall clock says.
     """
 
-    __slots__ = ("bounds", "last", "mark", "shared")
+    __slots__ = ("__weakref__", "began", "bounds", "last", "mark", "shared")
 
-    def __init__(self, bounds: Bounds, mark: str | None = None) -> None:
+    def __init__(self, bounds: Bounds, mark: str = "") -> None:
         """Begin with nothing; with the ``mark`` of an earlier process, its events are meant."""
         self.bounds = bounds
         self.last = 0
         self.shared = Journal(bounds)
-        self.mark = f"{new_id()[:4]}." if mark is None else mark
+        self.mark = mark
+        self.began = 0.0
+        if not mark:
+            self.begin()
+            _ours.add(self)
+
+    def begin(self) -> None:
+        """Begin in this process."""
+        self.mark = f"{new_id()[:6]}."
+        self.began = time.time()
 
     def next_offset(self) -> tuple[int, str]:
         """Return the number of the next event, and how it is written behind its arguments."""
@@ -189,7 +230,7 @@ class Timeline:
 
     def add(self, entry: Entry) -> None:
         """Keep an event for many that has its number already."""
-        self.last = entry.offset
+        self.last = max(self.last, entry.offset)
         self.shared.append(entry)
 
     def before(self, now: float) -> int:
@@ -202,30 +243,117 @@ class Timeline:
         forgotten = self.shared.forgotten
         return forgotten[0] - 1 if forgotten is not None and forgotten[1] > now else first
 
-    def number_of(self, offset: Any, journal: Journal) -> int:
-        """Return the number of the last event that the client of ``journal`` has seen, as it says."""
-        if isinstance(offset, str):
-            if offset.startswith(self.mark) and len(offset) <= len(self.mark) + 16:
-                digits = offset[len(self.mark) :]
-                number = int(digits, 16) if digits and not set(digits) - _HEX else journal.start
-                return number if journal.began <= number <= self.last else journal.start
-            for entry in journal.entries:
-                if entry.id == offset:
-                    return entry.offset
-        # It has seen none, or one of another server that ran here before: clients forget no offset.
-        return journal.start
+    def number_of(self, offset: Any, journal: Journal) -> int | None:
+        """Return the number of the last event that the client of ``journal`` has seen, as it says.
 
-    def missed(self, session: Session, since: int) -> list[Entry]:
+        None means that it has seen none, or one of another server that ran here before: clients forget no
+        offset.
+        """
+        mark = self.mark
+        if not isinstance(offset, str):
+            return None
+        if offset.startswith(mark) and len(offset) <= len(mark) + 16:
+            digits = offset[len(mark) :]
+            number = int(digits, 16) if digits and not set(digits) - _HEX else -1
+            return number if journal.began <= number <= self.last else None
+        for entry in journal.entries:
+            if entry.id == offset:
+                return entry.offset
+        return None
+
+    def seen(self, offset: Any, journal: Journal) -> Seen:
+        """Return how far the client of ``journal`` has come, as it says."""
+        number = self.number_of(offset, journal)
+        if number is not None or journal.earlier is None:
+            return Seen(journal.start if number is None else number)
+        return Seen(journal.start, *journal.earlier.seen(offset))
+
+    def missed(self, session: Session, seen: Seen) -> list[Entry]:
         """Return what a session has missed, in order.
 
         Raises:
             Lost: Not all of it is kept.
         """
-        journal, rooms = session.journal, session.rooms
-        shared = self.shared.since(max(since, journal.began), session.horizon)
-        own = journal.since(since, session.horizon)
-        return sorted((*own, *(entry for entry in shared if entry.is_for(rooms))), key=_offset_of)
+        journal = session.journal
+        entries: list[Entry] = []
+        if seen.chapter is not None and journal.earlier is not None:
+            entries += journal.earlier.missed(seen.chapter, seen.earlier, session.horizon)
+        shared = self.shared.since(max(seen.number, journal.began), session.horizon)
+        own = journal.since(seen.number, session.horizon)
+        return entries + _in_order(own, _meant(shared, session))
+
+
+class Earlier(NamedTuple):
+    """What a client may have missed in earlier processes.
+
+    Attributes:
+        session: What the one that it was connected to has kept of it.
+        chapters: The events for many: of that process, then of those that have begun and ended since.
+        end: When nobody can want it any more.
+    """
+
+    session: Session
+    chapters: Sequence[Timeline]
+    end: float
+
+    def seen(self, offset: Any) -> tuple[int, int]:
+        """Return to which chapter the client has come, and to which number in that."""
+        journal = self.session.journal
+        for index in range(len(self.chapters) - 1, 0, -1):
+            chapter = self.chapters[index]
+            number = chapter.number_of(offset, chapter.shared)
+            if number is not None:
+                return index, number
+        number = self.chapters[0].number_of(offset, journal)
+        return 0, journal.start if number is None else number
+
+    def missed(self, chapter: int, number: int, horizon: float) -> list[Entry]:
+        """Return what is behind a number in a chapter, in order.
+
+        Raises:
+            Lost: Not all of it is kept.
+        """
+        session = self.session._replace(horizon=horizon)
+        entries: list[Entry] = []
+        for index in range(chapter, len(self.chapters)):
+            timeline = self.chapters[index]
+            since = number if index == chapter else 0
+            if index == 0:
+                entries += timeline.missed(session, Seen(since))
+            else:
+                # It wasn't there: of interest is what was sent when it had left.
+                shared = timeline.shared.since(since, max(horizon, session.closed))
+                entries += _meant(shared, session)
+        return [entry if entry.id else entry._replace(id=timeline.text(entry.offset)) for entry in entries]
+
+    def last_missed(self) -> float | None:
+        """Return when the last event was sent that the client may have missed; None if there is none."""
+        try:
+            entries = self.missed(0, self.session.journal.start, self.session.horizon)
+        except Lost:
+            return self.session.closed
+        return entries[-1].now if entries else None
+
+
+def _meant(entries: Iterable[Entry], session: Session) -> list[Entry]:
+    rooms = session.rooms | {session.sid}
+    return [entry for entry in entries if entry.is_for(rooms)]
+
+
+def _in_order(one: list[Entry], other: list[Entry]) -> list[Entry]:
+    return sorted((*one, *other), key=_offset_of)
 
 
 def _offset_of(entry: Entry) -> int:
     return entry.offset
+
+
+_ours: WeakSet[Timeline] = WeakSet()
+
+
+def _begin_all() -> None:
+    for timeline in tuple(_ours):
+        timeline.begin()
+
+
+os.register_at_fork(after_in_child=_begin_all)

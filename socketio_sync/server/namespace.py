@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from socketio_sync.adapters.base import (
@@ -26,6 +26,7 @@ from socketio_sync.protocol.socketio.codec import Codec, Encoded
 from socketio_sync.server.acks import not_taken
 from socketio_sync.server.answers import Share
 from socketio_sync.server.dispatch import run_outgoing, run_plain, run_server_side
+from socketio_sync.server.early import Early
 from socketio_sync.server.endpoint import Endpoint
 from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.outgoing import Broadcast, messages_of, snapshot
@@ -109,16 +110,15 @@ class Namespace(Endpoint):
         max_delay = options.ping_interval + options.ping_timeout
         # What is kept for clients that may come back; None where that is off.
         self.recovery = Recovery.of(name, recovery, max_delay) if recovery is not None else None
-        # What was sent before there was anybody, where clients of an earlier process may be on their way
-        # here; one more than is kept, so that what is forgotten is noticed.
-        self._early: deque[tuple[Broadcast, Selection]] = deque(
-            maxlen=recovery.max_events + 1 if recovery is not None and recovery.directory is not None else 0
-        )
+        self._early: Early | None = None
         self._sweep_timer: Any = None
         self._on_empty = on_empty
         self._room_lane: Lane | None = None
         self._ack_ids = count()
         self.adapter: Adapter = adapter(self)
+        if recovery is not None and recovery.directory is not None:
+            self._early = Early(recovery, recovery.max_disconnection_duration + max_delay)
+            engine.run_on_hub_soon(self._prepare)
 
     def _hooks(self) -> Sequence[Hooks]:
         return (self.hooks,)
@@ -193,19 +193,34 @@ class Namespace(Endpoint):
 
     def _keep_early(self, outgoing: Broadcast, selection: Selection) -> None:
         """Keep an event for those who are on their way here from an earlier process, if there may be any."""
-        if not self._early.maxlen:
-            return
-        early = outgoing.of(snapshot(outgoing.packet.data)), selection
-        with self._lock:
-            self._early.append(early)
-            is_first = len(self._early) == 1
-        if is_first:
+        if self._early is not None and not selection.volatile and self._early.add(outgoing, selection):
             self.engine.run_on_hub_soon(self._send_early)
 
+    def _prepare(self) -> None:
+        """Begin in the process that serves, where clients of an earlier one may come."""
+        if self.recovery is not None:
+            self.recovery.prepare(self.now())
+            self.sweep_later()
+
     def _send_early(self) -> None:
-        while self._early:
-            outgoing, selection = self._early.popleft()
-            self._send((), outgoing, selection)
+        if self._early is None or self.recovery is None:
+            return
+        # By the clock of the timers.
+        behind = monotonic() - self.now()
+        if self._early.forgotten is not None:
+            offset, _ = self.recovery.timeline.next_offset()
+            self.recovery.timeline.shared.forgotten = offset, self._early.forgotten - behind
+            self._early.forgotten = None
+        for then, outgoing, selection in self._early.take():
+            self._keep(self.recovery, outgoing, selection, then - behind)
+
+    def _keep(self, recovery: Recovery, outgoing: Broadcast, selection: Selection, now: float) -> Broadcast:
+        """Keep an event for those who are away; return it with its offset."""
+        offset, text = recovery.timeline.next_offset()
+        marked = outgoing.of((*outgoing.packet.data, text))
+        recovery.record(None, offset, marked.encoded(), now, selection.rooms, selection.except_)
+        self.sweep_later()
+        return marked
 
     def _send(self, sockets: Sequence[Socket], outgoing: Broadcast, selection: Selection) -> None:
         outbox = self.engine.runtime.outbox
@@ -225,15 +240,13 @@ class Namespace(Endpoint):
     ) -> None:
         """Send a packet with its offset to those who can be recovered, and keep it for those who are away."""
         outbox = self.engine.runtime.outbox
-        event = outgoing.packet.data
+        if self._early:
+            self._send_early()
         plain = [socket for socket in sockets if socket.journal is None]
         if selection.volatile:
-            marked = outgoing.of(recovery.timeline.marked(event))
+            marked = outgoing.of(recovery.timeline.marked(outgoing.packet.data))
         else:
-            offset, text = recovery.timeline.next_offset()
-            marked = outgoing.of((*event, text))
-            recovery.record(None, offset, marked.encoded(), self.now(), selection.rooms, selection.except_)
-            self.sweep_later()
+            marked = self._keep(recovery, outgoing, selection, self.now())
         if plain:
             outbox.deliver(plain, outgoing.batch(), _fan_out)
             sockets = [socket for socket in sockets if socket.journal is not None]
@@ -352,6 +365,7 @@ class Namespace(Endpoint):
 
 
 def _fan_out(sockets: Sequence[Socket], batch: Batch) -> None:
+    failed = 0
     for socket in sockets:
         if socket.connected:
             session = socket.connection.session
@@ -359,9 +373,9 @@ def _fan_out(sockets: Sequence[Socket], batch: Batch) -> None:
                 session.transport.send_shared(batch)
             except Exception:
                 # A defect, which costs nobody else the message; nor may this one miss it and not know.
-                logger.exception(
-                    "a message can't be sent to socket %s, whose connection is closed", socket.id
-                )
+                failed += 1
+                if failed == 1:
+                    logger.exception("a defect: socket %s can't be sent to, and is disconnected", socket.id)
                 runtime = socket.connection.runtime
                 runtime.soon(partial(session.shut, "transport error", "it can't be sent to", code=1011))
 

@@ -14,7 +14,7 @@ from socketio_sync.engine.draining import SHUTTING_DOWN
 from socketio_sync.engine.server import new_id
 from socketio_sync.protocol.socketio.codec import Encoded
 from socketio_sync.server.carried import Shelf
-from socketio_sync.server.journal import Bounds, Entry, Journal, Lost, Session, Timeline
+from socketio_sync.server.journal import Bounds, Entry, Journal, Lost, Seen, Session, Timeline
 
 if TYPE_CHECKING:
     from socketio_sync.options import RecoveryOptions
@@ -45,7 +45,17 @@ class Recovery:
         live: The sockets that are connected, by their secret.
     """
 
-    __slots__ = ("_bounds", "_handed_over", "_sessions", "_shelf", "live", "max_delay", "options", "timeline")
+    __slots__ = (
+        "_awaits_until",
+        "_bounds",
+        "_handed_over",
+        "_sessions",
+        "_shelf",
+        "live",
+        "max_delay",
+        "options",
+        "timeline",
+    )
 
     def __init__(self, options: RecoveryOptions, max_delay: float, shelf: Shelf | None = None) -> None:
         """Keep nothing yet.
@@ -63,6 +73,7 @@ class Recovery:
         self.timeline = Timeline(self._bounds)
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._shelf = shelf
+        self._awaits_until = 0.0
         # Of whom all is left there; None while the server doesn't close.
         self._handed_over: set[str] | None = None
 
@@ -71,8 +82,15 @@ class Recovery:
         """Make that of a namespace."""
         if options.directory is None:
             return cls(options, max_delay)
-        shelf = Shelf(options.directory, namespace, options.max_disconnection_duration + max_delay)
+        shelf = Shelf(options, namespace, options.max_disconnection_duration + max_delay)
         return cls(options, max_delay, shelf)
+
+    def prepare(self, now: float) -> None:
+        """See whether the directory can be used, in the process that serves: the operator must hear of it."""
+        if self._shelf is not None:
+            self._shelf.is_ready()
+            # Until then somebody may come from an earlier process.
+            self._awaits_until = now + self._bounds.max_age
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -84,12 +102,16 @@ class Recovery:
         now: float,
         rooms: frozenset[str] = frozenset(),
         except_: frozenset[str] = frozenset(),
+        sid: str = "",
     ) -> None:
-        """Keep an event, in a socket's own journal or, without one, that of the namespace."""
+        """Keep an event, in a socket's own journal, with its id, or without one in that of the namespace."""
         entry = Entry(offset, encoded, rooms, except_, now)
-        if self._handed_over is not None and (journal is None or journal.pid in self._handed_over):
+        if self._handed_over is not None:
             assert self._shelf is not None
-            self._shelf.append(entry, now)
+            if journal is None:
+                self._shelf.append(entry, now)
+            elif journal.pid in self._handed_over:
+                self._shelf.append(entry._replace(rooms=frozenset((sid,))), now)
         (journal if journal is not None else self.timeline.shared).append(entry)
 
     # -- sessions ---------------------------------------------------------------------------------
@@ -106,6 +128,7 @@ class Recovery:
             return
         horizon = self._horizon(socket, journal, now)
         if reason == SHUTTING_DOWN:
+            # A namespace that was made when the server had begun to close hasn't done so.
             self.hand_over(now)
         self._keep(Session(socket.id, socket.rooms, socket.data, journal, now, horizon), now)
 
@@ -139,7 +162,7 @@ class Recovery:
         assert self._shelf is not None
         assert self._handed_over is not None
         self._handed_over.add(session.journal.pid)
-        self._shelf.put(session, now)
+        self._shelf.put(session, self.timeline, now)
 
     @property
     def size(self) -> int:
@@ -149,7 +172,7 @@ class Recovery:
     @property
     def waits(self) -> bool:
         """Whether anybody may come back."""
-        return bool(self._sessions)
+        return bool(self._sessions) or self._awaits_until > 0.0
 
     def is_kept(self, pid: str) -> bool:
         """Tell whether a socket that has left may come back."""
@@ -164,11 +187,15 @@ class Recovery:
             self.forget(session)
         then = now - self._bounds.max_age
         self.timeline.shared.forget_before(then)
-        for socket in self.live.values():
-            if socket.journal is not None:
-                socket.journal.forget_before(then)
+        journals = [session.journal for session in self._sessions.values()]
+        journals += [socket.journal for socket in self.live.values() if socket.journal is not None]
+        for journal in journals:
+            journal.forget_before(then)
+            journal.forget_earlier(now)
+        if self._awaits_until < now:
+            self._awaits_until = 0.0
         found = self._shelf is not None and self._shelf.sweep(now)
-        return bool(self.size or self._sessions or found)
+        return bool(self.size or self.waits or found)
 
     def returned(self, auth: Mapping[str, Any], now: float) -> tuple[Missed | None, str | None]:
         """Return the session of a client that says that it has come back; or tell why there is none."""
@@ -192,14 +219,17 @@ class Recovery:
         earlier = self.live.get(claims.pid)
         if earlier is not None:
             earlier.connection.session.shut("transport close", "the client has come back")
-        self.sweep(now)
-        session = self._sessions.get(claims.pid) or self._found(claims, now)
+        session = self._sessions.get(claims.pid)
+        if session is not None and session.closed < now - self.options.max_disconnection_duration:
+            self.forget(session)
+            session = None
+        session = session or self._found(claims, now)
         if session is None:
             raise Lost("the session is unknown, expired, or was recovered already")
-        since = self.timeline.number_of(claims.offset, session.journal)
+        seen = self.timeline.seen(claims.offset, session.journal)
         # For it to be known now whether all is kept.
-        self.missed(session, since)
-        return Missed(self, session, since)
+        self.missed(session, seen)
+        return Missed(self, session, seen)
 
     def _found(self, claims: Claims, now: float) -> Session | None:
         """Return the session of a client that an earlier process has left; None if there is none.
@@ -209,7 +239,7 @@ class Recovery:
         """
         if self._shelf is None or not claims.pid:
             return None
-        session = self._shelf.take(claims.pid, claims.offset, self.timeline, self._bounds, now)
+        session = self._shelf.take(claims.pid, self.timeline, self._bounds, now)
         if session is not None:
             self._keep(session, now)
         return session
@@ -230,9 +260,12 @@ class Recovery:
             session = missed.session
             if self._sessions.get(journal.pid) is not session:
                 raise Lost("the session has expired, or was recovered by somebody else")
-            packets = self.missed(session, missed.since)
+            packets = self.missed(session, missed.seen)
             journal.returned, journal.horizon = now, session.horizon
             del self._sessions[journal.pid]
+            if self._handed_over is not None and self._shelf is not None:
+                self._handed_over.discard(journal.pid)
+                self._shelf.withdraw(journal.pid)
         self.live[journal.pid] = socket
         return packets
 
@@ -242,14 +275,14 @@ class Recovery:
             del self._sessions[session.journal.pid]
             session.journal.clear()
 
-    def missed(self, session: Session, since: int) -> list[Encoded]:
+    def missed(self, session: Session, seen: Seen) -> list[Encoded]:
         """Return the packets that a session has missed, in order.
 
         Raises:
             Lost: Not all of them are kept; the session isn't either, then.
         """
         try:
-            return [entry.encoded for entry in self.timeline.missed(session, since)]
+            return [entry.encoded for entry in self.timeline.missed(session, seen)]
         except Lost:
             self.forget(session)
             raise
@@ -261,12 +294,12 @@ class Missed(NamedTuple):
     Attributes:
         recovery: Where it is kept.
         session: What is kept of it.
-        since: The number of the last event that the client has seen.
+        seen: How far the client has come.
     """
 
     recovery: Recovery
     session: Session
-    since: int
+    seen: Seen
 
     @property
     def skip_middlewares(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
@@ -12,6 +13,7 @@ from socketio_sync.adapters.base import AdapterFactory
 from socketio_sync.adapters.memory import MemoryAdapter
 from socketio_sync.engine.server import EngineServer
 from socketio_sync.engine.socket import EngineSocket
+from socketio_sync.logs import contain
 from socketio_sync.options import TRANSPORTS, ServerOptions, options_of
 from socketio_sync.protocol.socketio.codec import Codec
 from socketio_sync.protocol.socketio.json_codec import JSONCodec
@@ -28,6 +30,8 @@ from socketio_sync.server.namespace import Namespace
 from socketio_sync.server.socket import Socket
 from socketio_sync.server.stalls import watch
 from socketio_sync.transports.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
 
 # The events of the server itself, which no client can emit.
 LIFECYCLE = {"new_namespace": 1}
@@ -90,7 +94,7 @@ class Server(Endpoint):
 
     def _hand_over(self) -> None:
         for namespace in tuple(self.namespaces.values()):
-            namespace.hand_over()
+            contain(logger, namespace.hand_over)
 
     def _accept(self, engine: EngineServer, session: EngineSocket) -> Connection:
         return Connection(self, session)

@@ -99,7 +99,7 @@ class WebSocketTransport:
         self._paused = False
         # Whether reading must stop before the next event, and whether it has.
         self._hold = self._held_back = False
-        # Half of the bound leaves room for what the events already taken in will still answer.
+        # Answers that nobody reads must stop the asking; half of the bound is left to those on their way.
         self._resume_at = options.max_outbound_bytes // 2
         self._closing = False
         self._failure: tuple[str, str] | None = None
@@ -282,7 +282,7 @@ class WebSocketTransport:
                     return
                 events = self._frames.feed(received)
             self._taker = me
-            many = len(events) > 1
+            many, most = len(events) > 1, runtime.workers.slice
             self._events = iter(events)
             for event in self._events:
                 if type(event) is str and event[:1] == "4" and not self._closing:
@@ -296,7 +296,7 @@ class WebSocketTransport:
                 if self._hold and self._hold_back():
                     self.leave()
                     break
-                if many and time() - began > runtime.workers.slice:
+                if many and time() - began > most:
                     self.leave()
                     self._give_way()
                     return

@@ -151,9 +151,8 @@ class Workers:
 
     def _serve(self) -> None:
         """Serve all who are ready; in the hub's own greenlet."""
-        # Asking for the length would cost every turn a call.
-        is_crowd = self._ready[_FEW : _FEW + 1]
-        self.slice = TURN_SECONDS / len(self._ready) if is_crowd else SLICE_SECONDS
+        waiting = len(self._ready)
+        self.slice = TURN_SECONDS / waiting if waiting > _FEW else SLICE_SECONDS
         while self._ready:
             self._enter((self._lead, self._ready), None)
             # Here again, the worker has served all, or it blocks.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gevent
 import pytest
 
+from socketio_sync.engine.faults import UPGRADE
 from tests.support.client import Connection, Poller
 from tests.support.logged import Logged
 from tests.support.server import Running, Servers, eventually
@@ -35,7 +36,8 @@ BY_WEBSOCKET: dict[str, tuple[WebSockets, str]] = {
 def the_line(logged: Logged, sid: str, reason: str) -> str:
     """Return the one line, which says who and why."""
     (line,) = eventually(logged.warnings)
-    assert line.startswith(f"session {sid} of 127.0.0.1: closing, {reason}: "), line
+    what = reason if reason == UPGRADE else f"closing, {reason}"
+    assert line.startswith(f"session {sid} of 127.0.0.1: {what}: "), line
     assert len(line.partition(f"{reason}: ")[2]) > 10
     return str(line)
 
@@ -142,7 +144,7 @@ def test_a_websocket_that_gets_no_upgrade_done_is_logged_once(
     if packet is not None:
         ws.send(packet)
     assert ws.closed() == 1008
-    the_line(logged, poller.sid, "upgrade given up")
+    the_line(logged, poller.sid, UPGRADE)
 
 
 def test_who_goes_is_not_blamed(serve: Servers, logged: Logged) -> None:

@@ -17,7 +17,7 @@ from socketio_sync import Server
 from tests.reliability.conftest import Scale
 from tests.reliability.steps import Injected, Steps
 from tests.support.client import Poller, close_all
-from tests.support.server import Running, eventually
+from tests.support.server import Running, eventually, let_poll
 from tests.support.sio_client import SioClient
 from tests.support.ws_client import WebSocket
 
@@ -115,7 +115,7 @@ class Visit:
         with suppress(*FAILURES, AttributeError):
             self.close()
         # The server learns of it.
-        gevent.sleep(0.005)
+        let_poll()
         self.steps.phase = None
         self.kill()
         return phase or None

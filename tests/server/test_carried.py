@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from socketio_sync import Server, Socket
+from socketio_sync.server import carried
 from tests.support.came_back import Client
 from tests.support.logged import Logged
 from tests.support.server import Running, Servers, eventually
@@ -31,6 +33,8 @@ def start(serve: Servers, directory: Path) -> Start:
     """Start servers that have one directory."""
 
     def start(*, ping_interval: float = 25.0, ping_timeout: float = 20.0, **options: Any) -> Running:
+        # As if each were a process of its own, which looks what is there.
+        carried._cleaned.clear()
         recovery = {"directory": directory, **options}
         return serve(
             connection_state_recovery=recovery, ping_interval=ping_interval, ping_timeout=ping_timeout
@@ -41,10 +45,15 @@ def start(serve: Servers, directory: Path) -> Start:
 
 def moved(client: Client, site: Running) -> Socket:
     """Shut the server of a client down, and have the client go to another one."""
-    client.site.io.shutdown()
-    assert client.wire.closed.wait(5)
+    leave(client)
     client.site = site
     return client.arrive()
+
+
+def leave(client: Client) -> None:
+    """Shut the server of a client down."""
+    client.site.io.shutdown()
+    assert client.wire.closed.wait(5)
 
 
 def test_who_comes_to_the_next_server_has_id_rooms_data_and_what_was_missed(
@@ -316,10 +325,10 @@ def test_a_directory_that_cannot_be_used_is_told_and_nothing_is_left(
         directory.mkdir()
         directory.chmod(0o777)
     client = Client(start(), connect)
-    client.site.io.shutdown()
-    assert client.wire.closed.wait(5)
-    (text,) = logged.warnings()
-    assert text.startswith("SIO703 ")
+    # When it begins, before it is too late; and again.
+    assert len(logged.warnings()) == 1
+    leave(client)
+    assert [text[:7] for text in logged.warnings()] == ["SIO703 "] * 2
     assert not directory.is_dir() or not list(directory.iterdir())
 
 
@@ -343,13 +352,256 @@ def test_without_a_directory_nothing_is_left(serve: Servers, connect: Connect) -
 def test_the_directory_must_be_a_path() -> None:
     with pytest.raises(TypeError, match="directory"):
         Server(connection_state_recovery={"directory": 5})
+    with pytest.raises(ValueError, match="directory"):
+        Server(connection_state_recovery={"directory": ""})
 
 
-def test_a_process_that_never_serves_keeps_no_more_than_is_kept_anyway(directory: Path) -> None:
-    recovery = {"directory": directory, "max_events": 10}
-    io = Server(connection_state_recovery=recovery)
+def test_what_a_server_in_between_has_sent_is_got_once(start: Start, connect: Connect) -> None:
+    client = Client(start(), connect)
+    client.site.sockets[-1].join("lobby")
+    client.site.io.emit("seen", 1)
+    client.read()
+    leave(client)
+    for name in ("second", "third"):
+        between = start()
+        between.io.to("lobby").emit("news", name)
+        between.io.to("elsewhere").emit("news", name)
+        # It serves, so that it is known when.
+        Client(between, connect)
+        between.io.shutdown()
+    client.site = start()
+    client.site.io.emit("news", "fourth", 1)
+    assert client.arrive().recovered
+    expected = [("seen", 1), ("news", "second"), ("news", "third"), ("news", "fourth", 1)]
+    assert client.got == expected
+    # Also where it has heard of the second server's only when it is cut off.
+    client.cut()
+    client.site.io.emit("more")
+    assert moved(client, start()).recovered
+    assert client.got == [*expected, ("more",)]
+
+
+def test_the_offset_of_a_volatile_event_is_one_too(start: Start, connect: Connect) -> None:
+    first = start()
+    client, other = Client(first, connect), Client(first, connect)
+    first.io.emit("all", 1)
+    # These have numbers behind those of the events for many.
+    first.sockets[-1].emit("own", 1)
+    first.io.volatile.emit("typing", "x")
+    client.read()
+    other.read()
+    assert moved(client, start()).recovered
+    assert client.got == [("all", 1), ("typing", "x")]
+
+
+def test_who_has_left_the_room_of_its_own_id_gets_its_own_events(start: Start, connect: Connect) -> None:
+    first = start()
+    client = Client(first, connect)
+    first.sockets[0].leave(first.sockets[0].id)
+    first.io.on("disconnect", lambda socket: socket.emit("bye"))
+    assert moved(client, start()).recovered
+    assert client.got == [("bye",)]
+
+
+def test_room_names_and_secrets_that_utf8_cannot_say_are_no_trouble(start: Start, connect: Connect) -> None:
+    first = start()
+    client = Client(first, connect)
+    first.sockets[0].join("\ud800")
+    client.cut()
+    first.io.to("\ud800").emit("news")
+    first.io.shutdown()
+    client.site = start()
+    again = client.arrive()
+    assert again.recovered
+    assert "\ud800" in again.rooms
+    assert client.got == [("news",)]
+    client.cut()
+    assert not client.arrive(pid="\udfff").recovered
+
+
+def test_what_the_application_keeps_of_a_client_cannot_hinder_the_shutdown(
+    start: Start, connect: Connect, logged: Logged
+) -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise AttributeError("on purpose")
+
+        def __hash__(self) -> int:
+            return 0
+
+    first = start()
+    clients = [Client(first, connect) for _ in range(3)]
+    clients[0].cut()
+    first.sockets[0].data["odd"] = Odd()
+    first.io.shutdown()
+    assert all(client.wire.closed.wait(5) for client in clients)
+    (text,) = logged.warnings()
+    assert text.startswith("SIO702")
+    second = start()
+    for client in clients:
+        client.site = second
+    assert [client.arrive().recovered for client in clients] == [False, True, True]
+
+
+def test_many_who_come_at_once_share_what_they_have_missed(start: Start, connect: Connect) -> None:
+    most = 200_000
+    first = start(max_bytes=most)
+    clients = [Client(first, connect) for _ in range(20)]
+    for client in clients:
+        client.cut()
     for number in range(100):
-        io.emit("news", number)
-        io.volatile.emit("news", number)
-    assert len(io.of("/")._early) == 11
-    assert not directory.exists()
+        first.io.emit("news", number, "x" * 300)
+    first.io.shutdown()
+    second = start(max_bytes=most)
+    for client in clients:
+        client.site = second
+        assert client.arrive().recovered
+        assert len(client.got) == 100
+    recovery = second.io.of("/").recovery
+    assert recovery is not None
+    assert recovery.size < 20 * 1_000
+
+
+def test_nothing_of_earlier_servers_is_kept_for_ever(start: Start, connect: Connect) -> None:
+    client = Client(start(max_disconnection_duration=0.2, ping_interval=0.1, ping_timeout=0.1), connect)
+    client.site.io.emit("news")
+    again = moved(client, start(max_disconnection_duration=0.2, ping_interval=0.1, ping_timeout=0.1))
+    assert again.recovered
+    assert again.journal is not None
+    assert again.journal.earlier is not None
+    eventually(lambda: again.journal is None or again.journal.earlier is None)
+    recovery = client.site.io.of("/").recovery
+    assert recovery is not None
+    eventually(lambda: recovery._shelf is not None and not recovery._shelf._past)
+
+
+def test_a_damaged_event_is_told_to_everybody_who_needs_it(
+    start: Start, connect: Connect, directory: Path
+) -> None:
+    first = start()
+    clients = [Client(first, connect) for _ in range(2)]
+    for client in clients:
+        client.cut()
+    first.io.emit("one")
+    first.io.emit("two")
+    first.io.shutdown()
+    (path,) = directory.glob("*.events")
+    path.write_bytes(path.read_bytes().replace(b'"one"', b'"o\xffe"').replace(b"2[", b"\xc1["))
+    content = path.read_bytes()
+    # The record's own first byte: no longer an array.
+    place = content.index(b'"o\xffe"')
+    begin = content.rindex(b"\x97", 0, place)
+    path.write_bytes(content[:begin] + b"\xc1" + content[begin + 1 :])
+    second = start()
+    for client in clients:
+        client.site = second
+        again = client.arrive()
+        assert again.recovery_failure == "the events that an earlier process has kept are gone"
+
+
+def test_files_that_others_remove_meanwhile_are_no_trouble(
+    start: Start, connect: Connect, directory: Path
+) -> None:
+    client = Client(start(), connect)
+    leave(client)
+    # As one that is there when the directory is listed, and isn't any more when it is looked at.
+    (directory / f"{'0' * 64}.client").symlink_to(directory / "nowhere")
+    carried._cleaned.clear()
+    client.site = start()
+    assert client.arrive().recovered
+
+
+def test_what_is_old_is_removed_while_a_server_runs(start: Start, connect: Connect, directory: Path) -> None:
+    options = {"max_disconnection_duration": 0.1, "ping_interval": 0.1, "ping_timeout": 0.1}
+    client = Client(start(**options), connect)
+    leave(client)
+    assert list(directory.iterdir())
+    other = Client(start(**options), connect)
+    eventually(lambda: not list(directory.iterdir()))
+    other.wire.kill()
+
+
+def test_links_are_not_followed(start: Start, connect: Connect, directory: Path, logged: Logged) -> None:
+    first = start()
+    client = Client(first, connect)
+    target = directory.parent / "target"
+    target.touch()
+
+    def link(socket: Socket) -> None:
+        (path,) = directory.glob("*.events")
+        path.unlink()
+        path.symlink_to(target)
+
+    first.io.on("disconnecting", link)
+    first.io.on("disconnect", lambda socket: first.io.emit("left"))
+    leave(client)
+    assert target.read_bytes() == b""
+    assert logged.warnings()[0].startswith("SIO703")
+
+
+def test_a_closed_server_that_goes_on_sending_leaves_a_bounded_amount(
+    start: Start, connect: Connect, directory: Path, logged: Logged
+) -> None:
+    client = Client(start(max_bytes=10_000), connect)
+    leave(client)
+    for _ in range(100):
+        client.site.io.emit("news", "x" * 1_000)
+    assert not list(directory.glob("*.events"))
+    assert "max_bytes" in logged.warnings()[0]
+    client.site = start()
+    assert not client.arrive().recovered
+
+
+def test_who_is_back_before_the_end_is_not_left_any_more(
+    start: Start, connect: Connect, directory: Path
+) -> None:
+    site = start()
+    client = Client(site, connect)
+    client.cut()
+    site.io._hand_over()
+    assert list(directory.glob("*.client"))
+    assert client.arrive().recovered
+    assert not list(directory.glob("*.client"))
+
+
+def test_a_dynamic_namespace_waits_for_who_is_on_the_way(
+    serve: Servers, connect: Connect, directory: Path
+) -> None:
+    def site() -> Running:
+        made = serve(connection_state_recovery={"directory": directory}, cleanup_empty_child_namespaces=True)
+        made.io.of(re.compile("/child"))
+        return made
+
+    first = site()
+    client = connect(first)
+    client.join("/child")
+    pid = client.pids["/child"]
+    first.io.shutdown()
+    second = site()
+    other = connect(second)
+    other.join("/child")
+    other.disconnect("/child")
+    child = second.io.namespaces["/child"]
+    eventually(lambda: not child.sockets)
+    child.emit("news", 1)
+    again = connect(second)
+    again.join("/child", auth={"pid": pid})
+    assert again.expect("news", namespace="/child")[0] == 1
+
+
+def test_a_forked_process_has_offsets_of_its_own(start: Start, connect: Connect) -> None:
+    recovery = start().io.of("/").recovery
+    assert recovery is not None
+    mark = recovery.timeline.mark
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, recovery.timeline.mark.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    forked = os.read(reading, 100).decode()
+    os.close(reading)
+    os.close(writing)
+    assert len(forked) == len(mark)
+    assert forked != mark
+    assert recovery.timeline.mark == mark
