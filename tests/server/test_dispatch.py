@@ -409,3 +409,38 @@ def test_context_variables_and_greenlet_locals_do_not_leak_between_events(
     client.call("echo")
     other.call("echo")
     assert seen == [("empty", "empty")] * 20
+
+
+def test_a_handler_that_is_made_to_raise_all_the_time_does_not_flood_the_log(
+    serve: Servers, connect: Connect, logged: Logged
+) -> None:
+    site = serve()
+    count = 0
+
+    site.io.on("say", lambda socket, room, text: None)
+
+    @site.io.on("fail")
+    def fail(socket: Socket) -> None:
+        nonlocal count
+        count += 1
+        raise ValueError(count)
+
+    client = connect(site)
+    for _ in range(500):
+        client.emit("say")
+        client.emit("fail")
+    client.call("echo")
+    assert count == 500
+    records = logged.take()
+    # Ten a second of each; on a slow machine a few seconds pass.
+    assert 20 <= len(records) <= 200
+    assert all(record.exc_info for record in records)
+
+
+def test_a_middleware_that_raises_is_called_so(serve: Servers, connect: Connect, logged: Logged) -> None:
+    site = serve()
+    site.io.use(lambda socket: 1 / 0)
+    connect(site, join=False).refusal()
+    (record,) = logged.take()
+    assert record.getMessage().startswith("a middleware raised (namespace '/', socket ")
+    assert functions(record)[-1] == "<lambda>"
