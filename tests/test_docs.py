@@ -22,6 +22,8 @@ def test_every_generated_page_is_up_to_date() -> None:
 
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
+CODE = re.compile(r"\bSIO[0-9]{3}\b")
+PACKAGES = ("socketio_sync", "contrib/flask/flask_socketio_sync")
 
 
 def test_every_link_in_the_documentation_leads_somewhere() -> None:
@@ -54,6 +56,13 @@ def test_every_option_is_documented_where_it_is_declared_and_nothing_else(
     assert sorted(entries(declared, "Attributes")) == sorted(names)
     text = page()
     assert all(f"| `{name}` |" in text for name in names)
+
+
+def test_every_code_of_the_log_is_explained() -> None:
+    sources = [path for package in PACKAGES for path in (DOCS.parent / package).rglob("*.py")]
+    used = {code for path in sources for code in CODE.findall(path.read_text())}
+    assert len(used) > 10
+    assert set(CODE.findall((DOCS / "reference" / "codes.md").read_text())) == used
 
 
 class Documented:

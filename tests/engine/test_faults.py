@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
 
 import gevent
 import pytest
 
-from socketio_sync.engine.faults import UPGRADE
+import socketio_sync
+from socketio_sync.engine.faults import OPTIONS, UPGRADE
+from socketio_sync.options import ServerOptions
 from tests.support.client import Connection, Poller
 from tests.support.logged import Logged
 from tests.support.server import Running, Servers, eventually
 from tests.support.ws_client import CONT, TEXT, WebSocket, frame
 
+PACKAGE = Path(socketio_sync.__file__).parent
 WebSockets = Callable[[WebSocket], object]
 
 # What a client sends, and what the line must say.
@@ -158,3 +163,19 @@ def test_who_goes_is_not_blamed(serve: Servers, logged: Logged) -> None:
     silent.close()
     gevent.sleep(0)
     assert logged.warnings() == []
+
+
+def test_the_option_is_named_with_whatever_a_client_may_have_reached() -> None:
+    sources = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "faults.py")
+    options = {field.name for field in fields(ServerOptions)}
+    for text, names in OPTIONS.items():
+        assert text in sources, text
+        assert set(names.split(", ")) <= options
+
+
+def test_a_message_that_is_too_long_is_logged_with_its_option(serve: Servers, logged: Logged) -> None:
+    running = serve(max_http_buffer_size=1_000)
+    ws = running.websocket()
+    ws.send("4" + "x" * 2_000)
+    assert ws.closed() == 1009
+    assert the_line(logged, ws.sid, "transport error").endswith("'message too big' (max_http_buffer_size)")
