@@ -12,7 +12,8 @@ from socketio_sync.transports.base import TransportHandler
 from socketio_sync.transports.framing import frame_v4
 
 CLIENTS = 10_000
-ROOM = 1_000
+# How many of them are in the room.
+PART = 10
 TEXT = "0123456789abcdef0123456789abcdef"
 
 
@@ -47,17 +48,17 @@ class Sink:
         """There is nothing to end."""
 
 
-def serve_sinks() -> Server:
-    """Make a server with 10,000 clients in the main namespace, 1,000 of them in a room."""
+def serve_sinks(clients: int) -> Server:
+    """Make a server with so many clients in the main namespace, a tenth of them in a room."""
     # Made in any number of seconds, and never heard of again.
     server = Server(ping_interval=1e6, connect_timeout=1e6)
     engine = server.engine
-    for number in range(CLIENTS):
+    for number in range(clients):
         session = engine.open_session(f"session {number}", {"QUERY_STRING": ""}, 4)
         engine.admit(session, Sink())
         session.on_packet(MESSAGE, "0")
-    assert len(server.sockets) == CLIENTS
-    for socket in list(server.sockets.values())[:ROOM]:
+    assert len(server.sockets) == clients
+    for socket in list(server.sockets.values())[: clients // PART]:
         socket.join("room")
     return server
 
@@ -65,7 +66,8 @@ def serve_sinks() -> Server:
 def main() -> None:
     """Measure."""
     runner = pyperf.Runner()
-    server = serve_sinks()
+    # Where it is only seen whether it runs, it needn't take long.
+    server = serve_sinks(CLIENTS // 100 if runner.parse_args().debug_single_value else CLIENTS)
     outbox = server.engine.runtime.outbox
 
     def emit(to: Server | BroadcastOperator) -> None:

@@ -92,7 +92,10 @@ def test_clients_go_on_with_the_next_process_and_have_missed_nothing(
     assert first["left"] == count
     assert first["reasons"] == ["server shutting down"]
     assert ended - first["last"] < 3
-    assert all(report["reasons"][0] == "transport close" for report in reports)
+    # gunicorn takes no new connection any more: who polls on one can't be told.
+    closes = {report["reasons"][0] for report in reports}
+    allowed = {"transport close"} if host == "runner" else {"transport close", "transport error"}
+    assert closes <= allowed
     for report in reports:
         _check_client(report, first, second)
     attempts = [report["attempts"][0] for report in reports]

@@ -31,6 +31,8 @@ ANY = float("inf")
 LINE = 300
 # What must be as before when the attackers are gone.
 COUNTED = ("rss", "sessions", "sockets", "files", "greenlets")
+# So many of a kind are logged each second; the others are counted.
+BURST = 10
 
 
 class Program:
@@ -158,7 +160,7 @@ class Arena:
 
         Args:
             leaves: By how much memory may have grown, in bytes.
-            tracebacks: How many there must be in the log.
+            tracebacks: How many there must be in the log, but for those that are only counted there.
             slowest: How long the bystander may have waited for an answer, in seconds.
             cpu: How much CPU time the server may have taken, in seconds.
             within: How soon all must be let go when the attackers have closed, in seconds.
@@ -199,7 +201,8 @@ class Arena:
         for line in outcome.log:
             assert line.isprintable(), line
             assert len(line.encode()) <= LINE, line
-        assert after["tracebacks"] - before["tracebacks"] == tracebacks, outcome.log
+        found = after["tracebacks"] - before["tracebacks"]
+        assert min(tracebacks, BURST) <= found <= tracebacks, outcome.log
         # Promise 1: whoever has connected is disconnected, once.
         assert after["connects"] - before["connects"] == sum(outcome.disconnects.values())
 
