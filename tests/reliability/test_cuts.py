@@ -19,7 +19,7 @@ from tests.support.sio_client import SioClient
 MESSAGES = 300
 SEED = 20261122
 # More than all of them take, by polling with the heads of as many answers as there is time for.
-BYTES = {"websocket": 8_000, "polling": 100_000}
+BYTES = {"websocket": 8_000, "polling": 40_000}
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
