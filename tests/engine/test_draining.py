@@ -60,7 +60,7 @@ def test_a_client_is_sent_away_when_its_handler_is_through_and_the_others_before
     assert not site.engine.is_draining
 
 
-def test_who_is_busy_for_too_long_is_sent_away_all_the_same(mount: Mount) -> None:
+def test_who_is_busy_for_too_long_is_sent_away_all_the_same_and_told(mount: Mount, logged: Logged) -> None:
     site = mount(shutdown_timeout=0.05)
     ws, session = site.websocket()
     begun, never = Event(), Event()
@@ -69,6 +69,7 @@ def test_who_is_busy_for_too_long_is_sent_away_all_the_same(mount: Mount) -> Non
     assert begun.wait(5)
     site.engine.shutdown()
     assert ws.closed() == 1001
+    assert any(text.startswith("SIO821 1 handlers") for text in logged.warnings())
     never.set()
 
 
@@ -154,18 +155,6 @@ def test_under_the_runner_a_client_that_polls_hears_the_rest(serve: Serve) -> No
         packets += busy.poll()
     assert packets == ['430["done"]', "1"]
     stop.get(timeout=5)
-
-
-def test_handlers_that_are_not_waited_for_are_told(mount: Mount, logged: Logged) -> None:
-    site = mount(shutdown_timeout=0.05)
-    ws, session = site.websocket()
-    begun, never = Event(), Event()
-    session.on("message", lambda message: (begun.set(), never.wait()))
-    ws.send("4work")
-    assert begun.wait(5)
-    site.engine.shutdown()
-    assert any(text.startswith("SIO821 1 handlers") for text in logged.warnings())
-    never.set()
 
 
 APPLICATION = """
