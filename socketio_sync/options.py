@@ -237,6 +237,9 @@ class ServerOptions(EngineOptions):
         if isinstance(self.parser, str) and self.parser not in ("json", "msgpack"):
             raise ValueError(f'parser must be "json", "msgpack" or a codec, not {self.parser!r}')
         self.recovery_options()
+        for name in ("json_max_depth", "json_max_digits"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)!r}")
         if self.ack_timeout is not None and self.ack_timeout <= 0:
             raise ValueError(f"ack_timeout must be positive, not {self.ack_timeout!r}")
         if self.watchdog is not None:

@@ -135,3 +135,10 @@ def test_the_engine_gets_the_options_that_are_its_own() -> None:
     assert type(engine) is EngineOptions
     assert engine.ping_interval == 7
     assert engine.path == "/socket.io"
+
+
+@pytest.mark.parametrize("option", ["json_max_depth", "json_max_digits"])
+def test_a_bound_that_nothing_could_pass_is_refused(option: str) -> None:
+    with pytest.raises(ValueError, match=option):
+        Server(**{option: 0})
+    Server(**{option: 1})

@@ -22,6 +22,7 @@ import gevent
 from socketio_sync.engine.lingering import Lingering
 from socketio_sync.engine.socket import EngineSocket
 from socketio_sync.transports.runtime import Runtime
+from socketio_sync.transports.workers import Worker
 
 if TYPE_CHECKING:
     from socketio_sync.engine.server import EngineServer
@@ -34,6 +35,16 @@ PACE = 1000
 TICK = 0.01
 # How long what is queued may take to leave, and clients to answer a Close, when all are closed.
 FLUSH_SECONDS = 1.0
+
+
+def check_caller() -> None:
+    """See whether the caller may wait for all handlers.
+
+    Raises:
+        RuntimeError: It is one.
+    """
+    if isinstance(gevent.getcurrent(), Worker):
+        raise RuntimeError("shutdown() would wait for the handler that calls it: run it in the background")
 
 
 def drain(sessions: Iterable[EngineSocket], *, timeout: float, spread: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 from gevent import monkey
 
-from socketio_sync.engine.draining import SHUTTING_DOWN, drain, ends, flush
+from socketio_sync.engine.draining import SHUTTING_DOWN, check_caller, drain, ends, flush
 from socketio_sync.engine.events import Events
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.host import HubThread, on_gevent, problems, reduced, refusal_reason, run_on_hub
@@ -97,7 +97,7 @@ class EngineServer(Events):
         self.joined = 0
         self.max_pending = sys.maxsize
         # Called on the hub before the first client is sent away; maybe again.
-        self.before_close: Callable[[], None] = _nothing
+        self.before_close: Callable[[], None] = lambda: None
         self._max_connections = sys.maxsize
         # With so many sessions there may be too many of one kind; ``check_room`` tells.
         self.crowded_at = sys.maxsize
@@ -165,7 +165,11 @@ class EngineServer(Events):
                 None is the option ``shutdown_timeout``.
             spread: Over how many seconds clients are sent away, at most, so that they don't all come back at
                 once; a thousand a second always are. None is the option ``shutdown_spread``.
+
+        Raises:
+            RuntimeError: A handler calls it.
         """
+        check_caller()
         self.closed = True
         if self._runtime is not None:
             options = self.options
@@ -364,10 +368,6 @@ class EngineServer(Events):
                 for listener in self.listeners(event):
                     listener(headers, environ)
         return headers
-
-
-def _nothing() -> None:
-    pass
 
 
 def descriptors_left() -> int:

@@ -287,6 +287,9 @@ class Server(Endpoint):
                 None is the option ``shutdown_timeout``.
             spread: Over how many seconds clients are sent away, at most, so that they don't all come back at
                 once; a thousand a second always are. None is the option ``shutdown_spread``.
+
+        Raises:
+            RuntimeError: A handler calls it.
         """
         self.engine.shutdown(timeout, spread)
         self.close()

@@ -113,6 +113,25 @@ def test_what_is_queued_is_delivered_to_a_slow_client_before_the_close(mount: Mo
     shutdown.get(timeout=5)
 
 
+def test_a_handler_that_would_wait_for_itself_is_told(mount: Mount) -> None:
+    site = mount()
+    ws, session = site.websocket()
+    raised: list[str] = []
+
+    def work(message: str | bytes) -> None:
+        try:
+            site.engine.shutdown()
+        except RuntimeError as error:
+            raised.append(str(error))
+
+    session.on("message", work)
+    ws.send("4work")
+    eventually(lambda: raised)
+    assert "background" in raised[0]
+    # Nothing has begun.
+    assert Connection(site.port).get(HANDSHAKE).status == 200
+
+
 def test_polling_clients_are_told_when_it_is_their_turn(mount: Mount) -> None:
     site = mount()
     poller, session = site.poller()
