@@ -250,7 +250,7 @@ class Timeline:
         offset.
         """
         mark = self.mark
-        if not isinstance(offset, str):
+        if not isinstance(offset, str) or not offset:
             return None
         if offset.startswith(mark) and len(offset) <= len(mark) + 16:
             digits = offset[len(mark) :]
@@ -280,7 +280,7 @@ class Timeline:
             entries += journal.earlier.missed(seen.chapter, seen.earlier, session.horizon)
         shared = self.shared.since(max(seen.number, journal.began), session.horizon)
         own = journal.since(seen.number, session.horizon)
-        return entries + _in_order(own, _meant(shared, session))
+        return entries + sorted((*own, *_meant(shared, session)), key=_offset_of)
 
 
 class Earlier(NamedTuple):
@@ -319,12 +319,12 @@ class Earlier(NamedTuple):
             timeline = self.chapters[index]
             since = number if index == chapter else 0
             if index == 0:
-                entries += timeline.missed(session, Seen(since))
+                found = timeline.missed(session, Seen(since))
             else:
                 # It wasn't there: of interest is what was sent when it had left.
-                shared = timeline.shared.since(since, max(horizon, session.closed))
-                entries += _meant(shared, session)
-        return [entry if entry.id else entry._replace(id=timeline.text(entry.offset)) for entry in entries]
+                found = _meant(timeline.shared.since(since, max(horizon, session.closed)), session)
+            entries += [each if each.id else each._replace(id=timeline.text(each.offset)) for each in found]
+        return entries
 
     def last_missed(self) -> float | None:
         """Return when the last event was sent that the client may have missed; None if there is none."""
@@ -338,10 +338,6 @@ class Earlier(NamedTuple):
 def _meant(entries: Iterable[Entry], session: Session) -> list[Entry]:
     rooms = session.rooms | {session.sid}
     return [entry for entry in entries if entry.is_for(rooms)]
-
-
-def _in_order(one: list[Entry], other: list[Entry]) -> list[Entry]:
-    return sorted((*one, *other), key=_offset_of)
 
 
 def _offset_of(entry: Entry) -> int:

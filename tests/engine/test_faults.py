@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-import gevent
 import pytest
 
 import socketio_sync
@@ -14,7 +13,7 @@ from socketio_sync.engine.faults import OPTIONS, UPGRADE
 from socketio_sync.options import ServerOptions
 from tests.support.client import Connection, Poller
 from tests.support.logged import Logged
-from tests.support.server import Running, Servers, eventually
+from tests.support.server import Running, Servers, eventually, let_poll
 from tests.support.ws_client import CONT, TEXT, WebSocket, frame
 
 PACKAGE = Path(socketio_sync.__file__).parent
@@ -161,7 +160,8 @@ def test_who_goes_is_not_blamed(serve: Servers, logged: Logged) -> None:
     cut.close()
     eventually(lambda: not running.io.engine.clients_count)
     silent.close()
-    gevent.sleep(0)
+    # Its end isn't told by anything that the test could wait for.
+    let_poll()
     assert logged.warnings() == []
 
 

@@ -62,6 +62,7 @@ def test_cookies_of_the_page_come_along(site: Site) -> None:
 
 def test_an_answer_is_waited_for_also_where_the_handler_sleeps(site: Site) -> None:
     def slow() -> str:
+        # The subject: a handler that isn't through at once.
         gevent.sleep(0.02)
         return "done"
 

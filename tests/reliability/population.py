@@ -102,6 +102,7 @@ class Population:
                 self._ask("tell", f',{self.random.randrange(20)},"news of a room"')
             if tick % TICKS == 0:
                 self._ask("relay", f',{tick},"{"x" * self.random.randrange(2_000)}"')
+            # The pace of its talk.
             gevent.sleep(max(begin + tick / TICKS - time.monotonic(), 0.0))
 
     def _ask(self, event: str, arguments: str) -> None:

@@ -85,18 +85,22 @@ def test_100_who_flood_leave_the_others_half_of_their_fair_share(
         crowd(arena, "polite", POLITE) as polite,
     ):
         begin(polite, flooders)
-        before, since = count(arena), time.monotonic()
-        gevent.sleep(seconds)
-        after, passed = count(arena), time.monotonic() - since
+        # In a few seconds the machine may do something else all the time; what isn't fair never is.
+        for _ in range(scale(3, 1)):
+            before, since = count(arena), time.monotonic()
+            # How long they are counted; at full length once.
+            gevent.sleep(seconds)
+            after, passed = count(arena), time.monotonic() - since
+            flooded, asked = (after[name] - before.get(name, 0) for name in ("tell", "nothing"))
+            share = (asked / POLITE) / ((flooded + asked) / (FLOODERS + POLITE))
+            if share >= SHARE:
+                break
         polite.tell("end")
         waits = sorted(wait for waits in json.loads(polite.line()) for wait in waits)
-    flooded, asked = (after[name] - before.get(name, 0) for name in ("tell", "nothing"))
-    share = (asked / POLITE) / ((flooded + asked) / (FLOODERS + POLITE))
     figure(
         f"{FLOODERS} flooded {flooded:,} events in {passed:.0f} s, {flooded / FLOODERS:.0f} each; {POLITE} "
         f"polite ones were answered {asked / POLITE:.0f} times each, {share:.0%} of their fair share; they "
         f"waited {waits[len(waits) // 2] * 1000:.0f} ms, {waits[-1] * 1000:.0f} ms at most, others "
         f"{outcome.slowest * 1000:.0f} ms at most"
     )
-    # Of three seconds those count in which the machine does something else.
-    assert share >= scale(70, 100) / 100 * SHARE
+    assert share >= SHARE

@@ -52,6 +52,7 @@ class Sender:
     def run(self) -> None:
         while True:
             self.send()
+            # The pace: about a thousand a second.
             gevent.sleep(0.001)
 
     def send(self) -> None:
@@ -133,6 +134,7 @@ def test_who_comes_back_handles_each_event_once_in_order_wherever_it_was_cut(
             visitor.visit(proxy.port, transport, lambda client: False)
             proxy.cut()
             if random.random() < 0.2:
+                # Away for longer than a heartbeat takes, which is a case of its own.
                 gevent.sleep(0.5)
         return visitor
 

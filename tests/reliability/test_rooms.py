@@ -55,6 +55,7 @@ def in_greenlets_and_threads(task: Callable[[int, Pause], Iterable[object]], *, 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0002)
     try:
+        # Their pauses are to give way in between, which is the subject.
         threads = [
             threading.Thread(target=run, args=(number, lambda: time.sleep(0))) for number in range(THREADS)
         ]

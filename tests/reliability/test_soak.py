@@ -107,6 +107,7 @@ def test_nothing_grows_while_clients_come_talk_and_end(scale: Scale, figure: Cal
             arena.report()
             begin = time.monotonic()
             while (passed := time.monotonic() - begin) < seconds:
+                # The time between two samples.
                 gevent.sleep(min(every, seconds - passed))
                 samples.append(sampled(arena, begin))
                 assert told(population)["members"] >= clients * 0.9

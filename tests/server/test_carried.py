@@ -605,3 +605,27 @@ def test_a_forked_process_has_offsets_of_its_own(start: Start, connect: Connect)
     assert len(forked) == len(mark)
     assert forked != mark
     assert recovery.timeline.mark == mark
+
+
+def test_what_was_seen_is_known_through_a_server_in_between_and_one_more(
+    start: Start, connect: Connect
+) -> None:
+    client = Client(start(), connect)
+    client.site.io.emit("news", 1)
+    client.read()
+    seen = client.offset
+    client.cut()
+    client.site.io.emit("news", 2)
+    client.site.io.shutdown()
+    between = start()
+    between.io.emit("news", 3)
+    Client(between, connect)
+    between.io.shutdown()
+    client.site = start()
+    client.site.io.emit("news", 4)
+    assert client.arrive().recovered
+    # As if it had been cut off before any of that came.
+    client.offset = seen
+    client.got.clear()
+    assert moved(client, start()).recovered
+    assert client.got == [("news", number) for number in (2, 3, 4)]

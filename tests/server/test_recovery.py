@@ -182,8 +182,8 @@ WRONG_OFFSETS = ["zz", "", "1" * 100, 5, ["1"], {}, True, "x.1", "\u0663"]
 )
 def test_an_offset_that_is_none_of_ours_means_that_nothing_was_seen(arrive: Arrive, offset: Any) -> None:
     # Official clients never forget an offset, not even that of another server that ran here before.
-    site, client, _ = arrive()
-    site.io.emit("news", 1)
+    site, client, socket = arrive()
+    socket.emit("news", 1)
     client.read()
     client.cut()
     site.io.emit("news", 2)
